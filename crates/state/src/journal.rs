@@ -1,0 +1,800 @@
+//! The overlay that a block executes on.
+//!
+//! # Shape
+//! Accounts and slots live in two arenas and are named by dense ids ([`AccountId`], [`SlotId`]); two hash tables map
+//! addresses and (account, generation, slot) to ids. A call frame keeps the id of its own account, so storage access
+//! hashes one word, not an address and a word, and nothing is looked up twice in a transaction.
+//!
+//! # Transactions
+//! Nothing is swept between transactions. "Warm", "created", "touched", "original value" and their like are stamped with
+//! the number of the transaction for which they hold, and are false for every other one.
+//!
+//! # Undo
+//! Every change appends its inverse to one list. A [`Checkpoint`] is a position in it; reverting pops back to that
+//! position, so a revert costs what it undoes. What must survive a revert is not in the list: that an item was loaded.
+//!
+//! # Storage generations
+//! A self-destruct wipes an unbounded storage in constant time by raising the account's generation: slots are looked up
+//! under the current generation, and only generation zero ever asks the reader.
+//!
+//! Invariant: an entry that is `loaded` equals what a sequential replay of all changes so far over the reader would give.
+
+use crate::{Account, AccountDiff, Code, Diff, Log, ReadError, SlotDiff, StateReader};
+use alloc::{boxed::Box, vec::Vec};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};
+use core::hash::{BuildHasher, Hasher};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// Names an account in a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccountId(u32);
+
+/// Names a storage slot in a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlotId(u32);
+
+/// The account whose touch survives a revert: RIPEMD-160's precompile, deleted on mainnet by a transaction that ran out
+/// of gas before EIP-161 was understood so (block 2,675,119; EIP-161's errata of EIP-716).
+const RIPEMD160: Address = address!("0000000000000000000000000000000000000003");
+
+/// An account as the journal holds it.
+#[derive(Clone, Debug)]
+pub struct AccountEntry {
+    /// The account's address.
+    pub address: Address,
+    /// Current record; [`Account::EMPTY`] while the account does not exist.
+    pub info: Account,
+    /// Whether the account exists. Before EIP-161 an empty account may exist.
+    pub exists: bool,
+    /// Whether `info` and `exists` hold the reader's answer (and changes since) rather than nothing yet.
+    pub loaded: bool,
+    code: Option<Code>,
+    base: Option<Account>,
+    generation: u32,
+    warm_tx: u32,
+    touched_tx: u32,
+    created_tx: u32,
+    destroyed_tx: u32,
+    seen_tx: u32,
+    seen: u8,
+}
+
+/// A storage slot as the journal holds it.
+#[derive(Clone, Debug)]
+pub struct SlotEntry {
+    /// Slot number.
+    pub key: U256,
+    /// Current word.
+    pub value: U256,
+    /// Word at the start of the current transaction (EIP-1283's "original"). Valid after [`Journal::load_slot`].
+    pub original: U256,
+    /// Whether `value` holds the reader's answer (and changes since) rather than nothing yet.
+    pub loaded: bool,
+    base: U256,
+    account: u32,
+    generation: u32,
+    original_tx: u32,
+    warm_tx: u32,
+}
+
+struct TransientEntry {
+    account: u32,
+    key: U256,
+    value: U256,
+}
+
+enum Undo {
+    WarmAccount(u32),
+    WarmSlot(u32),
+    Touch(u32),
+    Exists(u32),
+    Created(u32),
+    Destroyed(u32),
+    Nonce(u32, u64),
+    Balance(u32, U256),
+    Slot(u32, U256),
+    Transient(u32, U256),
+    Code(u32, Box<(B256, Option<Code>)>),
+}
+
+/// A position to revert to.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoint {
+    undo_len: u32,
+    logs_len: u32,
+    refund: i64,
+}
+
+/// One thing that a transaction changed, with its value at the transaction's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxChange {
+    /// New balance in wei.
+    Balance(Address, U256),
+    /// New nonce.
+    Nonce(Address, u64),
+    /// New code.
+    Code(Address, Code),
+    /// New word of a slot.
+    Slot(Address, U256, U256),
+}
+
+/// What a transaction changed, in the order of first change. Values equal to those at its start are left out.
+pub type TxChanges = Vec<TxChange>;
+
+/// See the module's documentation.
+pub struct Journal<'r> {
+    reader: &'r dyn StateReader,
+    hasher: FixedState,
+    accounts: Vec<AccountEntry>,
+    account_index: HashTable<u32>,
+    slots: Vec<SlotEntry>,
+    slot_index: HashTable<u32>,
+    transients: Vec<TransientEntry>,
+    transient_index: HashTable<u32>,
+    undo: Vec<Undo>,
+    touched: Vec<u32>,
+    destroyed: Vec<u32>,
+    logs: Vec<Log>,
+    refund: i64,
+    tx: u32,
+}
+
+impl<'r> Journal<'r> {
+    /// An overlay without changes. The first transaction is open.
+    ///
+    /// `hash_seed` keys the hash tables: a node passes a secret of its own so that nobody can craft colliding slots.
+    /// No result depends on it.
+    pub fn new(reader: &'r dyn StateReader, hash_seed: u64) -> Self {
+        Self {
+            reader,
+            hasher: FixedState::with_seed(hash_seed),
+            accounts: Vec::with_capacity(64),
+            account_index: HashTable::with_capacity(64),
+            slots: Vec::with_capacity(64),
+            slot_index: HashTable::with_capacity(64),
+            transients: Vec::new(),
+            transient_index: HashTable::new(),
+            undo: Vec::with_capacity(64),
+            touched: Vec::new(),
+            destroyed: Vec::new(),
+            logs: Vec::new(),
+            refund: 0,
+            tx: 1,
+        }
+    }
+
+    /// The reader below.
+    pub fn reader(&self) -> &'r dyn StateReader {
+        self.reader
+    }
+
+    // ---- accounts ----
+
+    /// The id of `address`, without reading it.
+    #[inline]
+    pub fn account_id(&mut self, address: &Address) -> AccountId {
+        let hash = hash_address(&self.hasher, address);
+        let accounts = &self.accounts;
+        match self.account_index.find(hash, |&id| accounts[id as usize].address == *address) {
+            Some(&id) => AccountId(id),
+            None => self.add_account(address, hash),
+        }
+    }
+
+    #[cold]
+    fn add_account(&mut self, address: &Address, hash: u64) -> AccountId {
+        let id = u32::try_from(self.accounts.len()).expect("a block touches less than 2^32 accounts");
+        self.accounts.push(AccountEntry {
+            address: *address,
+            info: Account::EMPTY,
+            exists: false,
+            loaded: false,
+            code: None,
+            base: None,
+            generation: 0,
+            warm_tx: 0,
+            touched_tx: 0,
+            created_tx: 0,
+            destroyed_tx: 0,
+            seen_tx: 0,
+            seen: 0,
+        });
+        let (accounts, hasher) = (&self.accounts, &self.hasher);
+        self.account_index.insert_unique(hash, id, |&id| hash_address(hasher, &accounts[id as usize].address));
+        AccountId(id)
+    }
+
+    /// The account, read from below on first use.
+    #[inline]
+    pub fn load(&mut self, id: AccountId) -> Result<&AccountEntry, ReadError> {
+        if !self.accounts[id.0 as usize].loaded {
+            self.read_account(id)?;
+        }
+        Ok(&self.accounts[id.0 as usize])
+    }
+
+    #[cold]
+    fn read_account(&mut self, id: AccountId) -> Result<(), ReadError> {
+        let entry = &mut self.accounts[id.0 as usize];
+        let account = self.reader.account(&entry.address)?;
+        entry.base = account;
+        entry.exists = account.is_some();
+        entry.info = account.unwrap_or_default();
+        entry.loaded = true;
+        Ok(())
+    }
+
+    /// The account as it stands, loaded or not.
+    #[inline]
+    pub fn account(&self, id: AccountId) -> &AccountEntry {
+        &self.accounts[id.0 as usize]
+    }
+
+    /// The account's code, read from below on first use. The account must be loaded.
+    #[inline]
+    pub fn code(&mut self, id: AccountId) -> Result<&Code, ReadError> {
+        if self.accounts[id.0 as usize].code.is_none() {
+            self.read_code(id)?;
+        }
+        Ok(self.accounts[id.0 as usize].code.as_ref().expect("read above"))
+    }
+
+    #[cold]
+    fn read_code(&mut self, id: AccountId) -> Result<(), ReadError> {
+        let entry = &mut self.accounts[id.0 as usize];
+        assert!(entry.loaded, "code of {} asked for before the account was loaded", entry.address);
+        let code_hash = entry.info.code_hash;
+        entry.code = Some(if code_hash == KECCAK256_EMPTY { Code::empty() } else { self.reader.code(&code_hash)? });
+        Ok(())
+    }
+
+    /// Whether the account is warm in this transaction (EIP-2929).
+    #[inline]
+    pub fn is_warm(&self, id: AccountId) -> bool {
+        self.accounts[id.0 as usize].warm_tx == self.tx
+    }
+
+    /// Makes the account warm; true if it was cold.
+    #[inline]
+    pub fn warm(&mut self, id: AccountId) -> bool {
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.warm_tx == self.tx {
+            return false;
+        }
+        entry.warm_tx = self.tx;
+        self.undo.push(Undo::WarmAccount(id.0));
+        true
+    }
+
+    /// Marks the account as touched: if it is empty when the transaction ends, it is deleted (EIP-161).
+    pub fn touch(&mut self, id: AccountId) {
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.touched_tx != self.tx {
+            entry.touched_tx = self.tx;
+            self.touched.push(id.0);
+            self.undo.push(Undo::Touch(id.0));
+        }
+    }
+
+    /// Makes an empty account exist, as a call did before EIP-161.
+    pub fn create_empty(&mut self, id: AccountId) {
+        let entry = &mut self.accounts[id.0 as usize];
+        assert!(entry.loaded);
+        if !entry.exists {
+            entry.exists = true;
+            self.undo.push(Undo::Exists(id.0));
+        }
+    }
+
+    /// Sets the balance, making the account exist.
+    pub fn set_balance(&mut self, id: AccountId, balance: U256) {
+        self.create_empty(id);
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.info.balance != balance {
+            self.undo.push(Undo::Balance(id.0, entry.info.balance));
+            entry.info.balance = balance;
+        }
+    }
+
+    /// Adds to the balance, making the account exist, and touches it. The account must be loaded.
+    ///
+    /// The sum can't overflow on a real chain: all ether there is fits in 128 bits. States made by hand saturate.
+    pub fn add_balance(&mut self, id: AccountId, amount: U256) {
+        self.touch(id);
+        let balance = self.accounts[id.0 as usize].info.balance.saturating_add(amount);
+        self.set_balance(id, balance);
+    }
+
+    /// Takes from the balance and touches the account; false, and nothing done, if the balance is too small.
+    pub fn sub_balance(&mut self, id: AccountId, amount: U256) -> bool {
+        let entry = &self.accounts[id.0 as usize];
+        assert!(entry.loaded);
+        let Some(balance) = entry.info.balance.checked_sub(amount) else { return false };
+        self.touch(id);
+        if !amount.is_zero() {
+            self.set_balance(id, balance);
+        }
+        true
+    }
+
+    /// Moves `amount` wei; false, and nothing done, if the sender has too little.
+    pub fn transfer(&mut self, from: AccountId, to: AccountId, amount: U256) -> bool {
+        if !self.sub_balance(from, amount) {
+            return false;
+        }
+        if amount.is_zero() {
+            self.touch(to);
+        } else {
+            self.add_balance(to, amount);
+        }
+        true
+    }
+
+    /// Sets the nonce, making the account exist.
+    pub fn set_nonce(&mut self, id: AccountId, nonce: u64) {
+        self.create_empty(id);
+        self.touch(id);
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.info.nonce != nonce {
+            self.undo.push(Undo::Nonce(id.0, entry.info.nonce));
+            entry.info.nonce = nonce;
+        }
+    }
+
+    /// Replaces the code. The account must be loaded.
+    pub fn set_code(&mut self, id: AccountId, code: Code) {
+        self.create_empty(id);
+        self.touch(id);
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.info.code_hash != code.hash() {
+            let previous = (entry.info.code_hash, entry.code.take());
+            self.undo.push(Undo::Code(id.0, Box::new(previous)));
+            entry.info.code_hash = code.hash();
+            entry.code = Some(code);
+        }
+    }
+
+    /// Whether `id` may become a contract: no nonce, no code and no storage (EIP-684, EIP-7610).
+    pub fn can_create(&mut self, id: AccountId) -> Result<bool, ReadError> {
+        let entry = self.load(id)?;
+        if entry.info.nonce != 0 || entry.info.has_code() {
+            return Ok(false);
+        }
+        if entry.base.is_none() || entry.generation > 0 {
+            return Ok(true);
+        }
+        let address = entry.address;
+        Ok(!self.reader.has_storage(&address)?)
+    }
+
+    /// Makes the account a contract created by this transaction.
+    pub fn mark_created(&mut self, id: AccountId) {
+        self.create_empty(id);
+        self.touch(id);
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.created_tx != self.tx {
+            entry.created_tx = self.tx;
+            self.undo.push(Undo::Created(id.0));
+        }
+    }
+
+    /// Whether this transaction created the account (EIP-6780).
+    pub fn is_created(&self, id: AccountId) -> bool {
+        self.accounts[id.0 as usize].created_tx == self.tx
+    }
+
+    /// Marks the account for deletion at the transaction's end; true if it was not marked before.
+    pub fn mark_destroyed(&mut self, id: AccountId) -> bool {
+        let entry = &mut self.accounts[id.0 as usize];
+        if entry.destroyed_tx == self.tx {
+            return false;
+        }
+        entry.destroyed_tx = self.tx;
+        self.destroyed.push(id.0);
+        self.undo.push(Undo::Destroyed(id.0));
+        true
+    }
+
+    /// Accounts marked for deletion in this transaction, in the order of marking.
+    pub fn destroyed(&self) -> impl Iterator<Item = AccountId> + '_ {
+        let tx = self.tx;
+        self.destroyed.iter().filter(move |&&id| self.accounts[id as usize].destroyed_tx == tx).map(|&id| AccountId(id))
+    }
+
+    // ---- storage ----
+
+    /// The id of a slot of the account's current storage, without reading it.
+    #[inline]
+    pub fn slot_id(&mut self, account: AccountId, key: &U256) -> SlotId {
+        let generation = self.accounts[account.0 as usize].generation;
+        let hash = hash_slot(&self.hasher, account.0, generation, key);
+        let slots = &self.slots;
+        let is_it = |&id: &u32| {
+            let slot = &slots[id as usize];
+            slot.key == *key && slot.account == account.0 && slot.generation == generation
+        };
+        match self.slot_index.find(hash, is_it) {
+            Some(&id) => SlotId(id),
+            None => self.add_slot(account.0, generation, key, hash),
+        }
+    }
+
+    #[cold]
+    fn add_slot(&mut self, account: u32, generation: u32, key: &U256, hash: u64) -> SlotId {
+        let id = u32::try_from(self.slots.len()).expect("a block touches less than 2^32 slots");
+        self.slots.push(SlotEntry {
+            key: *key,
+            value: U256::ZERO,
+            original: U256::ZERO,
+            loaded: generation > 0,
+            base: U256::ZERO,
+            account,
+            generation,
+            original_tx: 0,
+            warm_tx: 0,
+        });
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.slot_index.insert_unique(hash, id, |&id| {
+            let slot = &slots[id as usize];
+            hash_slot(hasher, slot.account, slot.generation, &slot.key)
+        });
+        SlotId(id)
+    }
+
+    /// The slot, read from below on first use.
+    #[inline]
+    pub fn load_slot(&mut self, id: SlotId) -> Result<&SlotEntry, ReadError> {
+        if !self.slots[id.0 as usize].loaded {
+            self.read_slot(id)?;
+        }
+        let slot = &mut self.slots[id.0 as usize];
+        if slot.original_tx != self.tx {
+            slot.original_tx = self.tx;
+            slot.original = slot.value;
+        }
+        Ok(slot)
+    }
+
+    #[cold]
+    fn read_slot(&mut self, id: SlotId) -> Result<(), ReadError> {
+        let slot = &mut self.slots[id.0 as usize];
+        let account = &self.accounts[slot.account as usize];
+        // An account that the reader does not know has no storage: asking would only cost a look-up.
+        let known = !account.loaded || account.base.is_some();
+        slot.value = if known { self.reader.storage(&account.address, &slot.key)? } else { U256::ZERO };
+        slot.base = slot.value;
+        slot.loaded = true;
+        Ok(())
+    }
+
+    /// The slot as it stands, loaded or not.
+    #[inline]
+    pub fn slot(&self, id: SlotId) -> &SlotEntry {
+        &self.slots[id.0 as usize]
+    }
+
+    /// Whether the slot is warm in this transaction (EIP-2929).
+    #[inline]
+    pub fn is_slot_warm(&self, id: SlotId) -> bool {
+        self.slots[id.0 as usize].warm_tx == self.tx
+    }
+
+    /// Makes the slot warm; true if it was cold.
+    #[inline]
+    pub fn warm_slot(&mut self, id: SlotId) -> bool {
+        let slot = &mut self.slots[id.0 as usize];
+        if slot.warm_tx == self.tx {
+            return false;
+        }
+        slot.warm_tx = self.tx;
+        self.undo.push(Undo::WarmSlot(id.0));
+        true
+    }
+
+    /// Writes a slot that [`Journal::load_slot`] has read in this transaction.
+    #[inline]
+    pub fn set_slot(&mut self, id: SlotId, value: U256) {
+        let slot = &mut self.slots[id.0 as usize];
+        assert!(slot.loaded && slot.original_tx == self.tx, "a slot is loaded before it is written");
+        if slot.value != value {
+            self.undo.push(Undo::Slot(id.0, slot.value));
+            slot.value = value;
+        }
+    }
+
+    /// Reads transient storage (EIP-1153).
+    pub fn transient(&self, account: AccountId, key: &U256) -> U256 {
+        if self.transients.is_empty() {
+            return U256::ZERO;
+        }
+        self.find_transient(account, key).map_or(U256::ZERO, |id| self.transients[id as usize].value)
+    }
+
+    /// Writes transient storage (EIP-1153).
+    pub fn set_transient(&mut self, account: AccountId, key: &U256, value: U256) {
+        let id = match self.find_transient(account, key) {
+            Some(id) => id,
+            None => {
+                let id = u32::try_from(self.transients.len()).expect("a transaction writes less than 2^32 slots");
+                self.transients.push(TransientEntry { account: account.0, key: *key, value: U256::ZERO });
+                let (transients, hasher) = (&self.transients, &self.hasher);
+                let hash = hash_slot(hasher, account.0, 0, key);
+                self.transient_index.insert_unique(hash, id, |&id| {
+                    let entry = &transients[id as usize];
+                    hash_slot(hasher, entry.account, 0, &entry.key)
+                });
+                id
+            }
+        };
+        let entry = &mut self.transients[id as usize];
+        if entry.value != value {
+            self.undo.push(Undo::Transient(id, entry.value));
+            entry.value = value;
+        }
+    }
+
+    fn find_transient(&self, account: AccountId, key: &U256) -> Option<u32> {
+        let hash = hash_slot(&self.hasher, account.0, 0, key);
+        let is_it = |&id: &u32| {
+            let entry = &self.transients[id as usize];
+            entry.key == *key && entry.account == account.0
+        };
+        self.transient_index.find(hash, is_it).copied()
+    }
+
+    // ---- logs and refunds ----
+
+    /// Appends a log.
+    pub fn log(&mut self, log: Log) {
+        self.logs.push(log);
+    }
+
+    /// Logs of the open transaction.
+    pub fn logs(&self) -> &[Log] {
+        &self.logs
+    }
+
+    /// Takes the logs of the open transaction.
+    pub fn take_logs(&mut self) -> Vec<Log> {
+        core::mem::take(&mut self.logs)
+    }
+
+    /// Changes the refund counter, in gas.
+    #[inline]
+    pub fn add_refund(&mut self, gas: i64) {
+        self.refund += gas;
+    }
+
+    /// The refund counter, in gas.
+    pub fn refund(&self) -> i64 {
+        self.refund
+    }
+
+    // ---- checkpoints and transactions ----
+
+    /// A position to come back to.
+    #[inline]
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { undo_len: self.undo.len() as u32, logs_len: self.logs.len() as u32, refund: self.refund }
+    }
+
+    /// Undoes everything since `checkpoint`, which must be of this transaction.
+    pub fn revert(&mut self, checkpoint: Checkpoint) {
+        assert!(self.undo.len() >= checkpoint.undo_len as usize, "checkpoint of another transaction");
+        while self.undo.len() > checkpoint.undo_len as usize {
+            let undo = self.undo.pop().expect("longer than the checkpoint");
+            self.undo_one(undo);
+        }
+        self.logs.truncate(checkpoint.logs_len as usize);
+        self.refund = checkpoint.refund;
+    }
+
+    fn undo_one(&mut self, undo: Undo) {
+        match undo {
+            Undo::WarmAccount(id) => self.accounts[id as usize].warm_tx = 0,
+            Undo::WarmSlot(id) => self.slots[id as usize].warm_tx = 0,
+            Undo::Touch(id) => {
+                if self.accounts[id as usize].address != RIPEMD160 {
+                    self.accounts[id as usize].touched_tx = 0;
+                }
+            }
+            Undo::Exists(id) => self.accounts[id as usize].exists = false,
+            Undo::Created(id) => self.accounts[id as usize].created_tx = 0,
+            Undo::Destroyed(id) => self.accounts[id as usize].destroyed_tx = 0,
+            Undo::Nonce(id, nonce) => self.accounts[id as usize].info.nonce = nonce,
+            Undo::Balance(id, balance) => self.accounts[id as usize].info.balance = balance,
+            Undo::Slot(id, value) => self.slots[id as usize].value = value,
+            Undo::Transient(id, value) => self.transients[id as usize].value = value,
+            Undo::Code(id, previous) => {
+                let entry = &mut self.accounts[id as usize];
+                (entry.info.code_hash, entry.code) = *previous;
+            }
+        }
+    }
+
+    /// Closes the transaction: deletes what destroyed itself and, if `clear_empty` (EIP-161), what was touched and is
+    /// empty; forgets transient storage, refunds, warmth and remaining logs; opens the next one.
+    pub fn end_tx(&mut self, clear_empty: bool) {
+        for id in core::mem::take(&mut self.destroyed) {
+            if self.accounts[id as usize].destroyed_tx == self.tx {
+                self.delete(id);
+            }
+        }
+        for id in core::mem::take(&mut self.touched) {
+            let entry = &self.accounts[id as usize];
+            if clear_empty && entry.loaded && entry.touched_tx == self.tx && entry.exists && entry.info.is_empty() {
+                self.delete(id);
+            }
+        }
+        self.undo.clear();
+        self.logs.clear();
+        if !self.transients.is_empty() {
+            self.transients.clear();
+            self.transient_index.clear();
+        }
+        self.refund = 0;
+        self.tx += 1;
+    }
+
+    fn delete(&mut self, id: u32) {
+        let entry = &mut self.accounts[id as usize];
+        assert!(entry.loaded);
+        entry.info = Account::EMPTY;
+        entry.exists = false;
+        entry.code = None;
+        entry.generation += 1;
+    }
+
+    /// Closes the transaction like [`Journal::end_tx`] and says what it changed (EIP-7928).
+    pub fn end_tx_with_changes(&mut self, clear_empty: bool) -> TxChanges {
+        const BALANCE: u8 = 1;
+        const NONCE: u8 = 2;
+        const CODE: u8 = 4;
+        enum First {
+            Balance(u32, U256),
+            Nonce(u32, u64),
+            Code(u32, B256),
+            Slot(u32),
+        }
+        let mut first = Vec::new();
+        let tx = self.tx;
+        for undo in &self.undo {
+            let (id, bit) = match undo {
+                Undo::Balance(id, _) => (*id, BALANCE),
+                Undo::Nonce(id, _) => (*id, NONCE),
+                Undo::Code(id, _) => (*id, CODE),
+                Undo::Slot(id, _) => {
+                    first.push(First::Slot(*id));
+                    continue;
+                }
+                _ => continue,
+            };
+            let entry = &mut self.accounts[id as usize];
+            if entry.seen_tx != tx {
+                (entry.seen_tx, entry.seen) = (tx, 0);
+            }
+            if entry.seen & bit != 0 {
+                continue;
+            }
+            entry.seen |= bit;
+            first.push(match undo {
+                Undo::Balance(id, balance) => First::Balance(*id, *balance),
+                Undo::Nonce(id, nonce) => First::Nonce(*id, *nonce),
+                Undo::Code(id, previous) => First::Code(*id, previous.0),
+                _ => unreachable!("filtered above"),
+            });
+        }
+        self.end_tx(clear_empty);
+        let mut changes = TxChanges::new();
+        let mut slots_seen: Vec<u32> = Vec::new();
+        for change in first {
+            match change {
+                First::Balance(id, before) => {
+                    let entry = &self.accounts[id as usize];
+                    if entry.info.balance != before {
+                        changes.push(TxChange::Balance(entry.address, entry.info.balance));
+                    }
+                }
+                First::Nonce(id, before) => {
+                    let entry = &self.accounts[id as usize];
+                    if entry.info.nonce != before {
+                        changes.push(TxChange::Nonce(entry.address, entry.info.nonce));
+                    }
+                }
+                First::Code(id, before) => {
+                    let entry = &self.accounts[id as usize];
+                    if entry.info.code_hash != before {
+                        let code = entry.code.clone().unwrap_or_else(Code::empty);
+                        changes.push(TxChange::Code(entry.address, code));
+                    }
+                }
+                First::Slot(id) => slots_seen.push(id),
+            }
+        }
+        slots_seen.sort_unstable();
+        slots_seen.dedup();
+        for id in slots_seen {
+            let slot = &self.slots[id as usize];
+            let entry = &self.accounts[slot.account as usize];
+            if slot.generation == entry.generation && slot.value != slot.original {
+                changes.push(TxChange::Slot(entry.address, slot.key, slot.value));
+            }
+        }
+        changes
+    }
+
+    /// Every account that was read, in the order of first mention.
+    pub fn loaded_accounts(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.accounts.iter().filter(|entry| entry.loaded)
+    }
+
+    /// Every slot that was read, with its account, in the order of first mention.
+    pub fn loaded_slots(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
+        self.slots.iter().filter(|slot| slot.loaded).map(|slot| (self.accounts[slot.account as usize].address, slot.key))
+    }
+
+    // ---- result ----
+
+    /// What has changed since the journal was made. All transactions must be closed.
+    pub fn diff(&self) -> Diff {
+        assert!(self.undo.is_empty(), "a transaction is still open");
+        let mut changed_slots: Vec<&SlotEntry> = self.slots.iter().filter(|slot| self.is_changed_slot(slot)).collect();
+        changed_slots.sort_unstable_by(|a, b| (self.address_of(a), a.key).cmp(&(self.address_of(b), b.key)));
+        let mut order: Vec<u32> = (0..self.accounts.len() as u32).collect();
+        order.sort_unstable_by_key(|&id| self.accounts[id as usize].address);
+
+        let mut diff = Diff::default();
+        let mut slots = changed_slots.into_iter().peekable();
+        for id in order {
+            let entry = &self.accounts[id as usize];
+            let mut storage = Vec::new();
+            while let Some(slot) = slots.next_if(|slot| slot.account == id) {
+                storage.push(SlotDiff { slot: slot.key, before: slot.base, after: slot.value });
+            }
+            let after = entry.exists.then_some(entry.info);
+            let storage_wiped = entry.generation > 0 && entry.base.is_some();
+            if entry.base == after && storage.is_empty() && !storage_wiped {
+                continue;
+            }
+            if entry.info.has_code() && entry.base.is_none_or(|base| base.code_hash != entry.info.code_hash) {
+                diff.codes.push(entry.code.clone().expect("code that was set is held"));
+            }
+            diff.accounts.push(AccountDiff { address: entry.address, before: entry.base, after, storage_wiped, storage });
+        }
+        assert!(slots.next().is_none(), "every changed slot belongs to an account");
+        diff.codes.sort_unstable_by_key(Code::hash);
+        diff.codes.dedup_by_key(|code| code.hash());
+        diff
+    }
+
+    fn is_changed_slot(&self, slot: &SlotEntry) -> bool {
+        let entry = &self.accounts[slot.account as usize];
+        slot.generation == entry.generation && slot.value != slot.base && entry.exists
+    }
+
+    fn address_of(&self, slot: &SlotEntry) -> Address {
+        self.accounts[slot.account as usize].address
+    }
+}
+
+#[inline]
+fn hash_address(hasher: &FixedState, address: &Address) -> u64 {
+    let bytes = address.as_slice();
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    let mut state = hasher.build_hasher();
+    state.write_u64(word(0));
+    state.write_u64(word(8));
+    state.write_u64(word(12));
+    state.finish()
+}
+
+#[inline]
+fn hash_slot(hasher: &FixedState, account: u32, generation: u32, key: &U256) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u64(u64::from(account) | u64::from(generation) << 32);
+    for limb in key.as_limbs() {
+        state.write_u64(*limb);
+    }
+    state.finish()
+}
