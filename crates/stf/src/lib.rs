@@ -4,6 +4,8 @@ extern crate alloc;
 mod block;
 mod block_access_list;
 mod header;
+#[cfg(feature = "json")]
+pub mod json;
 mod receipt;
 mod rlp;
 mod signature;
