@@ -28,5 +28,5 @@ pub use error::{NodeError, TrieError};
 pub use nybbles::Nibbles;
 pub use source::{EmptySource, NodeBag, NodeSource, OneTrie, StateNodeSource};
 pub use state_trie::{StateNodeChanges, StateTrie};
-pub use trie::{NodeChanges, Trie};
+pub use trie::{Iter, NodeChanges, Trie};
 pub use witness::WitnessState;

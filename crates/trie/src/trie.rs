@@ -27,10 +27,12 @@
 
 mod commit;
 mod insert;
+mod iter;
 mod load;
 mod remove;
 
 pub use commit::NodeChanges;
+pub use iter::Iter;
 pub(crate) use load::walk;
 
 use crate::{EMPTY_ROOT_HASH, NodeSource, TrieError, key::Key, node::NodeRef};
