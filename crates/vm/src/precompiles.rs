@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 use alloy_primitives::Address;
 use core::fmt;
 use revm_precompile::{
-    EthPrecompileResult, PrecompileHalt, blake2, bls12_381, bn254, hash, kzg_point_evaluation,
-    modexp, secp256k1, secp256r1,
+    EthPrecompileResult, PrecompileHalt, blake2, bls12_381, bn254, hash, kzg_point_evaluation, modexp, secp256k1,
+    secp256r1,
 };
 
 /// The forks that changed the precompiled contracts, oldest first.
@@ -88,12 +88,7 @@ impl Precompile {
     /// Runs the contract: `output` is cleared and then holds the return data; the result is the gas used, at most
     /// `gas_limit`. After an error `output` is empty.
     #[inline]
-    pub fn run(
-        &self,
-        input: &[u8],
-        gas_limit: u64,
-        output: &mut Vec<u8>,
-    ) -> Result<u64, PrecompileError> {
+    pub fn run(&self, input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
         output.clear();
         (self.run)(input, gas_limit, output)
     }
@@ -109,85 +104,36 @@ impl Precompile {
 }
 
 const fn row(number: u16, name: &'static str, since: PrecompileSet, run: Run) -> Precompile {
-    Precompile {
-        number,
-        name,
-        since,
-        run,
-    }
+    Precompile { number, name, since, run }
 }
 
 use PrecompileSet::{Berlin, Byzantium, Cancun, Frontier, Istanbul, Osaka, Prague};
 
 /// Ordered by number, then by fork.
 static ROWS: [Precompile; 23] = [
-    row(0x01, "ECREC", Frontier, |i, g, o| {
-        relay(secp256k1::ec_recover_run(i, g), o)
-    }),
-    row(0x02, "SHA256", Frontier, |i, g, o| {
-        relay(hash::sha256_run(i, g), o)
-    }),
-    row(0x03, "RIPEMD160", Frontier, |i, g, o| {
-        relay(hash::ripemd160_run(i, g), o)
-    }),
+    row(0x01, "ECREC", Frontier, |i, g, o| relay(secp256k1::ec_recover_run(i, g), o)),
+    row(0x02, "SHA256", Frontier, |i, g, o| relay(hash::sha256_run(i, g), o)),
+    row(0x03, "RIPEMD160", Frontier, |i, g, o| relay(hash::ripemd160_run(i, g), o)),
     row(0x04, "ID", Frontier, identity),
-    row(0x05, "MODEXP", Byzantium, |i, g, o| {
-        relay(modexp::byzantium_run(i, g), o)
-    }),
-    row(0x05, "MODEXP", Berlin, |i, g, o| {
-        relay(modexp::berlin_run(i, g), o)
-    }),
-    row(0x05, "MODEXP", Osaka, |i, g, o| {
-        relay(modexp::osaka_run(i, g), o)
-    }),
-    row(0x06, "BN254_ADD", Byzantium, |i, g, o| {
-        relay(bn254::run_add(i, 500, g), o)
-    }),
-    row(0x06, "BN254_ADD", Istanbul, |i, g, o| {
-        relay(bn254::run_add(i, 150, g), o)
-    }),
-    row(0x07, "BN254_MUL", Byzantium, |i, g, o| {
-        relay(bn254::run_mul(i, 40_000, g), o)
-    }),
-    row(0x07, "BN254_MUL", Istanbul, |i, g, o| {
-        relay(bn254::run_mul(i, 6_000, g), o)
-    }),
-    row(0x08, "BN254_PAIRING", Byzantium, |i, g, o| {
-        relay(bn254::run_pair(i, 80_000, 100_000, g), o)
-    }),
-    row(0x08, "BN254_PAIRING", Istanbul, |i, g, o| {
-        relay(bn254::run_pair(i, 34_000, 45_000, g), o)
-    }),
-    row(0x09, "BLAKE2F", Istanbul, |i, g, o| {
-        relay(blake2::run(i, g), o)
-    }),
-    row(0x0a, "KZG_POINT_EVALUATION", Cancun, |i, g, o| {
-        relay(kzg_point_evaluation::run(i, g), o)
-    }),
-    row(0x0b, "BLS12_G1ADD", Prague, |i, g, o| {
-        relay(bls12_381::g1_add::g1_add(i, g), o)
-    }),
-    row(0x0c, "BLS12_G1MSM", Prague, |i, g, o| {
-        relay(bls12_381::g1_msm::g1_msm(i, g), o)
-    }),
-    row(0x0d, "BLS12_G2ADD", Prague, |i, g, o| {
-        relay(bls12_381::g2_add::g2_add(i, g), o)
-    }),
-    row(0x0e, "BLS12_G2MSM", Prague, |i, g, o| {
-        relay(bls12_381::g2_msm::g2_msm(i, g), o)
-    }),
-    row(0x0f, "BLS12_PAIRING_CHECK", Prague, |i, g, o| {
-        relay(bls12_381::pairing::pairing(i, g), o)
-    }),
-    row(0x10, "BLS12_MAP_FP_TO_G1", Prague, |i, g, o| {
-        relay(bls12_381::map_fp_to_g1::map_fp_to_g1(i, g), o)
-    }),
-    row(0x11, "BLS12_MAP_FP2_TO_G2", Prague, |i, g, o| {
-        relay(bls12_381::map_fp2_to_g2::map_fp2_to_g2(i, g), o)
-    }),
-    row(0x100, "P256VERIFY", Osaka, |i, g, o| {
-        relay(secp256r1::p256_verify_osaka(i, g), o)
-    }),
+    row(0x05, "MODEXP", Byzantium, |i, g, o| relay(modexp::byzantium_run(i, g), o)),
+    row(0x05, "MODEXP", Berlin, |i, g, o| relay(modexp::berlin_run(i, g), o)),
+    row(0x05, "MODEXP", Osaka, |i, g, o| relay(modexp::osaka_run(i, g), o)),
+    row(0x06, "BN254_ADD", Byzantium, |i, g, o| relay(bn254::run_add(i, 500, g), o)),
+    row(0x06, "BN254_ADD", Istanbul, |i, g, o| relay(bn254::run_add(i, 150, g), o)),
+    row(0x07, "BN254_MUL", Byzantium, |i, g, o| relay(bn254::run_mul(i, 40_000, g), o)),
+    row(0x07, "BN254_MUL", Istanbul, |i, g, o| relay(bn254::run_mul(i, 6_000, g), o)),
+    row(0x08, "BN254_PAIRING", Byzantium, |i, g, o| relay(bn254::run_pair(i, 80_000, 100_000, g), o)),
+    row(0x08, "BN254_PAIRING", Istanbul, |i, g, o| relay(bn254::run_pair(i, 34_000, 45_000, g), o)),
+    row(0x09, "BLAKE2F", Istanbul, |i, g, o| relay(blake2::run(i, g), o)),
+    row(0x0a, "KZG_POINT_EVALUATION", Cancun, |i, g, o| relay(kzg_point_evaluation::run(i, g), o)),
+    row(0x0b, "BLS12_G1ADD", Prague, |i, g, o| relay(bls12_381::g1_add::g1_add(i, g), o)),
+    row(0x0c, "BLS12_G1MSM", Prague, |i, g, o| relay(bls12_381::g1_msm::g1_msm(i, g), o)),
+    row(0x0d, "BLS12_G2ADD", Prague, |i, g, o| relay(bls12_381::g2_add::g2_add(i, g), o)),
+    row(0x0e, "BLS12_G2MSM", Prague, |i, g, o| relay(bls12_381::g2_msm::g2_msm(i, g), o)),
+    row(0x0f, "BLS12_PAIRING_CHECK", Prague, |i, g, o| relay(bls12_381::pairing::pairing(i, g), o)),
+    row(0x10, "BLS12_MAP_FP_TO_G1", Prague, |i, g, o| relay(bls12_381::map_fp_to_g1::map_fp_to_g1(i, g), o)),
+    row(0x11, "BLS12_MAP_FP2_TO_G2", Prague, |i, g, o| relay(bls12_381::map_fp2_to_g2::map_fp2_to_g2(i, g), o)),
+    row(0x100, "P256VERIFY", Osaka, |i, g, o| relay(secp256r1::p256_verify_osaka(i, g), o)),
 ];
 
 /// The highest number of the contiguous range that starts at 1.
@@ -241,10 +187,7 @@ pub fn precompile(set: PrecompileSet, address: &Address) -> Option<&'static Prec
 
 /// The addresses of all contracts of `set`, ascending: what EIP-2929 makes warm in every transaction.
 pub fn precompile_addresses(set: PrecompileSet) -> impl Iterator<Item = Address> {
-    INDEX[set as usize]
-        .iter()
-        .flatten()
-        .map(|precompile| precompile.address())
+    INDEX[set as usize].iter().flatten().map(|precompile| precompile.address())
 }
 
 fn relay(result: EthPrecompileResult, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {

@@ -1,0 +1,102 @@
+//! The memory of all open call frames, in one buffer.
+//!
+//! A frame's memory starts where its caller's ends and goes when the frame ends, so entering and leaving a frame
+//! allocates nothing, and a call's input can be read straight from the caller's memory.
+//!
+//! Bound: gas pays for every word (Yellow Paper, H.1), so the buffer stays below what the transaction's gas buys; see
+//! `ARCHITECTURE.md` for the figure. [`MAX_BYTES`] holds whatever the gas.
+
+use alloc::vec::Vec;
+
+/// A frame's memory never grows beyond this; the gas for it is above 2^44.
+pub(crate) const MAX_BYTES: u64 = 1 << 32;
+
+pub(crate) struct Memory {
+    buffer: Vec<u8>,
+    base: usize,
+}
+
+impl Memory {
+    pub fn new() -> Self {
+        Self { buffer: Vec::with_capacity(4096), base: 0 }
+    }
+
+    /// Bytes of the current frame's memory; a multiple of 32.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.base
+    }
+
+    /// Offset in the buffer at which the current frame's memory begins.
+    pub fn base(&self) -> usize {
+        self.base
+    }
+
+    /// Begins a frame's memory behind the current one's.
+    pub fn open(&mut self) {
+        self.base = self.buffer.len();
+    }
+
+    /// Drops the current frame's memory and returns to the one at `base`, which ended where this one began.
+    pub fn close(&mut self, base: usize) {
+        assert!(base <= self.base);
+        self.buffer.truncate(self.base);
+        self.base = base;
+    }
+
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.base = 0;
+    }
+
+    /// Grows the current frame's memory to `len` bytes of which the new ones are zero.
+    pub fn grow(&mut self, len: usize) {
+        debug_assert!(len.is_multiple_of(32) && len > self.len());
+        self.buffer.resize(self.base + len, 0);
+    }
+
+    /// The current frame's memory.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.base..]
+    }
+
+    /// The current frame's memory.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.base..]
+    }
+
+    /// Bytes of any open frame, by offset in the buffer.
+    #[inline]
+    pub fn absolute(&self, start: usize, len: usize) -> &[u8] {
+        &self.buffer[start..start + len]
+    }
+
+    /// Copies `data[data_offset..]` to `offset..offset + len`, with zeros where the data ends.
+    pub fn copy_padded(&mut self, offset: usize, len: usize, data: &[u8], data_offset: usize) {
+        let target = &mut self.bytes_mut()[offset..offset + len];
+        copy_padded(target, data, data_offset);
+    }
+
+    /// As [`Memory::copy_padded`], from another open frame's memory.
+    pub fn copy_within_padded(&mut self, offset: usize, len: usize, source: (usize, usize), data_offset: usize) {
+        let (start, source_len) = source;
+        let (before, current) = self.buffer.split_at_mut(self.base);
+        copy_padded(&mut current[offset..offset + len], &before[start..start + source_len], data_offset);
+    }
+}
+
+fn copy_padded(target: &mut [u8], data: &[u8], data_offset: usize) {
+    let data = data.get(data_offset..).unwrap_or_default();
+    let copied = data.len().min(target.len());
+    target[..copied].copy_from_slice(&data[..copied]);
+    target[copied..].fill(0);
+}
+
+/// Gas for a memory of `words` words in total (Yellow Paper, equation 326).
+#[inline]
+pub(crate) const fn memory_gas(words: u64) -> u64 {
+    3 * words + words * words / 512
+}

@@ -1,0 +1,78 @@
+//! Hooks that see an execution step by step.
+//!
+//! The interpreter is compiled twice, with and without hooks, so a run that is not traced pays nothing, not even a
+//! branch. A traced run executes the unfused translation: one step is one opcode of the Yellow Paper.
+
+use crate::Halt;
+use alloy_primitives::{Address, U256};
+
+/// The machine before an opcode runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Offset of the opcode in the code.
+    pub pc: usize,
+    /// The opcode's number, as deployed.
+    pub opcode: u8,
+    /// Gas left before it.
+    pub gas: u64,
+    /// Frames open, 1 for the outermost.
+    pub depth: usize,
+    /// The stack, top last.
+    pub stack: &'a [U256],
+    /// The frame's memory.
+    pub memory: &'a [u8],
+    /// Output of the last call the frame made.
+    pub return_data: &'a [u8],
+    /// The refund counter, in gas.
+    pub refund: i64,
+    /// The account whose storage the frame uses.
+    pub address: Address,
+}
+
+/// A frame that begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Enter<'a> {
+    /// `CALL`, `CALLCODE`, `DELEGATECALL`, `STATICCALL`, `CREATE` or `CREATE2`.
+    pub kind: &'static str,
+    /// Who calls.
+    pub from: Address,
+    /// Whose code runs, or the address of the contract to be.
+    pub to: Address,
+    /// Wei sent.
+    pub value: U256,
+    /// Call data or initcode.
+    pub input: &'a [u8],
+    /// Gas it gets.
+    pub gas: u64,
+    /// Gas its caller keeps; zero for the outermost.
+    pub caller_gas: u64,
+}
+
+/// A frame that ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Leave<'a> {
+    /// `Ok` for success, otherwise why not.
+    pub halt: Option<Halt>,
+    /// Gas left, which goes back to the caller.
+    pub gas: u64,
+    /// Return data, revert reason or deployed code.
+    pub output: &'a [u8],
+}
+
+/// Sees an execution. Every method defaults to nothing.
+pub trait Tracer {
+    /// Before each opcode.
+    fn step(&mut self, step: Step<'_>) {
+        let _ = step;
+    }
+
+    /// At the beginning of each frame, precompiled contracts and modules included.
+    fn enter(&mut self, enter: Enter<'_>) {
+        let _ = enter;
+    }
+
+    /// At the end of each frame.
+    fn leave(&mut self, leave: Leave<'_>) {
+        let _ = leave;
+    }
+}

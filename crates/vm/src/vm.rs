@@ -1,0 +1,499 @@
+//! The machine: shared buffers, the running frame, and the loop that enters and leaves frames.
+//!
+//! [`Vm::execute`] runs one message (a transaction's outermost call, a creation, or a system call) to its end. The
+//! interpreter runs the current frame until it halts or opens another; this loop then settles it with the frame below.
+//! Depth lives in a vector: 1,024 nested calls cost 1,024 frames of a few hundred bytes and nothing on the host's stack.
+
+use crate::frame::{Frame, Input, Owner, Purpose};
+use crate::interpreter::Exit;
+use crate::keccak::KeccakCache;
+use crate::memory::Memory;
+use crate::program::{Program, program_of};
+use crate::tracer::{Enter, Leave, Tracer};
+use crate::{BlockContext, Halt, NativeModule, Rules, StateGas, TxContext};
+use alloc::{boxed::Box, vec::Vec};
+use alloy_primitives::{Address, Bytes, U256};
+use rialto_state::{AccountId, Checkpoint, Code, Journal, ReadError};
+
+/// Words a frame may have on its stack (Yellow Paper, 9.1).
+pub(crate) const STACK_LIMIT: usize = 1024;
+/// Frames that may be open above the outermost.
+pub(crate) const DEPTH_LIMIT: usize = 1024;
+
+/// What the outermost frame does.
+#[derive(Clone, Debug)]
+pub enum MessageKind {
+    /// Runs the code of an account.
+    Call {
+        /// The account called: its storage is used and it gets the value.
+        target: Address,
+        /// Whose code runs; differs from `target` where that one delegates (EIP-7702).
+        code_address: Address,
+    },
+    /// Runs initcode and deploys what it returns at this address.
+    Create {
+        /// The address of the contract to be.
+        address: Address,
+    },
+}
+
+/// An outermost frame.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Call or creation.
+    pub kind: MessageKind,
+    /// CALLER of the frame; the value is taken from it.
+    pub caller: Address,
+    /// Wei that move. The caller must have them.
+    pub value: U256,
+    /// Call data or initcode.
+    pub input: Bytes,
+    /// Gas it may use.
+    pub gas: u64,
+    /// State gas it may use before it takes from `gas` (EIP-8037).
+    pub state_gas_reservoir: u64,
+}
+
+/// How a message ended.
+#[derive(Clone, Debug)]
+pub struct CallResult {
+    /// Why it failed; `None` for success.
+    pub halt: Option<Halt>,
+    /// Gas left; zero after a failure other than REVERT.
+    pub gas: u64,
+    /// State gas left and used (EIP-8037).
+    pub state_gas: StateGas,
+    /// Gas that was spent as state gas, including what came back as such (EIP-8037).
+    pub spilled_gas: u64,
+    /// Return data, revert reason, or the code deployed.
+    pub output: Bytes,
+}
+
+/// The machine. One serves a whole block; its buffers are reused from transaction to transaction.
+pub struct Vm<'r> {
+    /// State. Open to the caller between messages, who buys gas, pays fees and closes transactions on it.
+    pub journal: Journal<'r>,
+    /// The transaction around the next message.
+    pub tx: TxContext,
+    pub(crate) rules: &'static Rules,
+    pub(crate) block: BlockContext,
+    pub(crate) modules: &'r [&'r dyn NativeModule],
+    pub(crate) tracer: Option<&'r mut dyn Tracer>,
+    pub(crate) stack: Vec<U256>,
+    pub(crate) memory: Memory,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) frame: Frame,
+    pub(crate) return_data: Vec<u8>,
+    pub(crate) keccak_cache: KeccakCache,
+    pub(crate) fatal: Option<ReadError>,
+    pub(crate) spilled_gas: u64,
+    pub(crate) cost_per_state_byte: u64,
+}
+
+impl<'r> Vm<'r> {
+    /// A machine for `block` over `journal`.
+    pub fn new(rules: &'static Rules, block: BlockContext, mut journal: Journal<'r>) -> Self {
+        let idle = idle_frame(&mut journal);
+        Self {
+            cost_per_state_byte: crate::cost_per_state_byte(block.gas_limit),
+            journal,
+            tx: TxContext::default(),
+            rules,
+            block,
+            modules: &[],
+            tracer: None,
+            stack: Vec::new(),
+            memory: Memory::new(),
+            frames: Vec::new(),
+            frame: idle,
+            return_data: Vec::new(),
+            keccak_cache: KeccakCache::new(),
+            fatal: None,
+            spilled_gas: 0,
+        }
+    }
+
+    /// Answers calls to these addresses by native code.
+    pub fn with_modules(mut self, modules: &'r [&'r dyn NativeModule]) -> Self {
+        self.modules = modules;
+        self
+    }
+
+    /// Shows every step to `tracer`.
+    pub fn with_tracer(mut self, tracer: &'r mut dyn Tracer) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &'static Rules {
+        self.rules
+    }
+
+    /// The block around it.
+    pub fn block(&self) -> &BlockContext {
+        &self.block
+    }
+
+    /// Gas for a byte of new state in this block (EIP-8037).
+    pub fn cost_per_state_byte(&self) -> u64 {
+        self.cost_per_state_byte
+    }
+
+    /// Whether `address` has a precompiled contract or a native module; such accounts are always warm.
+    #[inline]
+    pub fn is_native(&self, address: &Address) -> bool {
+        crate::precompile(self.rules.precompiles, address).is_some()
+            || self.modules.iter().any(|module| module.address() == *address)
+    }
+
+    /// Runs `message` to its end. State changes of a failed message are undone; the caller's nonce is not touched.
+    ///
+    /// Errors only where the state can't be read; the block can't be executed then.
+    pub fn execute(&mut self, message: Message) -> Result<CallResult, ReadError> {
+        assert!(self.frames.is_empty());
+        self.memory.clear();
+        self.return_data.clear();
+        self.spilled_gas = 0;
+        let state_gas = StateGas { reservoir: message.state_gas_reservoir, ..StateGas::default() };
+        let caller = self.journal.account_id(&message.caller);
+        self.journal.load(caller)?;
+        self.trace_enter_outermost(&message);
+        let done = match message.kind {
+            MessageKind::Call { target, code_address } => {
+                self.begin_outer_call(caller, target, code_address, message, state_gas)?
+            }
+            MessageKind::Create { address } => self.begin_outer_create(caller, address, message, state_gas)?,
+        };
+        let result = match done {
+            Some(result) => result,
+            None => self.run()?,
+        };
+        if let Some(tracer) = &mut self.tracer {
+            tracer.leave(Leave { halt: result.halt, gas: result.gas, output: &result.output });
+        }
+        Ok(result)
+    }
+
+    fn begin_outer_call(
+        &mut self,
+        caller: AccountId,
+        target: Address,
+        code_address: Address,
+        message: Message,
+        state_gas: StateGas,
+    ) -> Result<Option<CallResult>, ReadError> {
+        let account = self.journal.account_id(&target);
+        self.journal.load(account)?;
+        let checkpoint = self.journal.checkpoint();
+        self.move_value(caller, account, message.value);
+        if code_address == target
+            && let Some(outcome) = self.call_native(&target, account, message.caller, message.value, &Input::Bytes(message.input.clone()), message.gas, false)?
+        {
+            if outcome.halt.is_some() {
+                self.journal.revert(checkpoint);
+            }
+            return Ok(Some(self.outer_result(outcome.halt, outcome.gas, state_gas)));
+        }
+        let code_account = self.journal.account_id(&code_address);
+        self.journal.load(code_account)?;
+        let code = self.journal.code(code_account)?.clone();
+        if code.is_empty() {
+            return Ok(Some(self.outer_result(None, message.gas, state_gas)));
+        }
+        let fuse = self.tracer.is_none();
+        let program: *const Program = program_of(&code, self.rules.fork, fuse);
+        self.frame = Frame {
+            program,
+            owner: Owner::Code(code),
+            pc: 0,
+            gas: message.gas,
+            stack_base: 0,
+            stack_len: 0,
+            caller_memory_base: 0,
+            account,
+            address: target,
+            caller: message.caller,
+            value: message.value,
+            input: Input::Bytes(message.input),
+            is_static: false,
+            purpose: Purpose::Call { return_offset: 0, return_len: 0 },
+            checkpoint,
+            state_gas,
+        };
+        Ok(None)
+    }
+
+    fn begin_outer_create(
+        &mut self,
+        caller: AccountId,
+        address: Address,
+        message: Message,
+        state_gas: StateGas,
+    ) -> Result<Option<CallResult>, ReadError> {
+        let account = self.journal.account_id(&address);
+        self.journal.load(account)?;
+        if !self.journal.can_create(account)? {
+            return Ok(Some(self.outer_result(Some(Halt::CreateCollision), 0, state_gas)));
+        }
+        let checkpoint = self.journal.checkpoint();
+        self.journal.mark_created(account);
+        self.journal.set_nonce(account, self.rules.contract_nonce);
+        self.move_value(caller, account, message.value);
+        let program = Box::new(Program::new(message.input, self.rules.fork, false));
+        self.frame = Frame {
+            program: &raw const *program,
+            owner: Owner::Initcode(program),
+            pc: 0,
+            gas: message.gas,
+            stack_base: 0,
+            stack_len: 0,
+            caller_memory_base: 0,
+            account,
+            address,
+            caller: message.caller,
+            value: message.value,
+            input: Input::Bytes(Bytes::new()),
+            is_static: false,
+            purpose: Purpose::Create { account, address },
+            checkpoint,
+            state_gas,
+        };
+        Ok(None)
+    }
+
+    /// Runs the current frame, and all that it opens, to the end.
+    fn run(&mut self) -> Result<CallResult, ReadError> {
+        loop {
+            self.reserve_stack();
+            let exit = if self.tracer.is_some() { self.interpret::<true>() } else { self.interpret::<false>() };
+            let halt = match exit {
+                Exit::Opened => continue,
+                Exit::Done => None,
+                Exit::Failed(halt) => Some(halt),
+                Exit::Fatal => {
+                    self.frames.clear();
+                    return Err(self.fatal.take().expect("set before this exit"));
+                }
+            };
+            if let Some(result) = self.leave_frame(halt)? {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Makes room for a whole stack above the current frame's base.
+    fn reserve_stack(&mut self) {
+        let needed = self.frame.stack_base + STACK_LIMIT;
+        if self.stack.len() < needed {
+            self.stack.resize(needed, U256::ZERO);
+        }
+    }
+
+    /// Settles the current frame, which ended with its output in `return_data`. The result, if it was the outermost.
+    fn leave_frame(&mut self, mut halt: Option<Halt>) -> Result<Option<CallResult>, ReadError> {
+        if let (None, Purpose::Create { account, .. }) = (halt, self.frame.purpose) {
+            halt = self.deploy(account).err();
+        }
+        if let Some(reason) = halt {
+            self.journal.revert(self.frame.checkpoint);
+            if reason != Halt::Revert {
+                self.frame.gas = 0;
+                self.return_data.clear();
+            }
+        }
+        let (gas, state_gas) = (self.frame.gas, self.frame.state_gas);
+        let Some(parent) = self.frames.pop() else {
+            return Ok(Some(self.outer_result(halt, gas, state_gas)));
+        };
+        let child = core::mem::replace(&mut self.frame, parent);
+        self.memory.close(child.caller_memory_base);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.leave(Leave { halt, gas, output: &self.return_data });
+        }
+        self.frame.gas += gas;
+        match halt {
+            None => self.frame.state_gas.join_success(state_gas),
+            Some(_) => self.frame.state_gas.join_failure(state_gas),
+        }
+        let word = match child.purpose {
+            Purpose::Call { return_offset, return_len } => {
+                let len = return_len.min(self.return_data.len());
+                self.memory.bytes_mut()[return_offset..return_offset + len].copy_from_slice(&self.return_data[..len]);
+                U256::from(halt.is_none())
+            }
+            Purpose::Create { address, .. } => {
+                if halt.is_some() {
+                    self.credit_new_account();
+                    U256::ZERO
+                } else {
+                    self.return_data.clear();
+                    U256::from_be_bytes(address.into_word().0)
+                }
+            }
+        };
+        self.stack[self.frame.stack_base + self.frame.stack_len] = word;
+        self.frame.stack_len += 1;
+        Ok(None)
+    }
+
+    /// The result of the outermost frame, whose output is in `return_data`.
+    fn outer_result(&mut self, halt: Option<Halt>, gas: u64, state_gas: StateGas) -> CallResult {
+        let mut settled = StateGas::default();
+        match halt {
+            None => settled.join_success(state_gas),
+            Some(_) => settled.join_failure(state_gas),
+        }
+        if halt.is_some_and(|reason| reason != Halt::Revert) {
+            self.return_data.clear();
+        }
+        let output = Bytes::copy_from_slice(&self.return_data);
+        CallResult { halt, gas, state_gas: settled, spilled_gas: self.spilled_gas, output }
+    }
+
+    /// Moves value between loaded accounts at the beginning of a frame.
+    pub(crate) fn move_value(&mut self, from: AccountId, to: AccountId, value: U256) {
+        if !self.rules.clears_empty_accounts {
+            self.journal.create_empty(to);
+        }
+        let moved = self.journal.transfer(from, to, value);
+        assert!(moved, "the balance was checked before the frame was opened");
+        self.log_transfer(from, to, value);
+    }
+
+    fn trace_enter_outermost(&mut self, message: &Message) {
+        let Some(tracer) = &mut self.tracer else { return };
+        let (kind, to) = match message.kind {
+            MessageKind::Call { target, .. } => ("CALL", target),
+            MessageKind::Create { address } => ("CREATE", address),
+        };
+        let Message { caller: from, value, ref input, gas, .. } = *message;
+        tracer.enter(Enter { kind, from, to, value, input, gas, caller_gas: 0 });
+    }
+}
+
+/// A frame to stand where none runs.
+fn idle_frame(journal: &mut Journal<'_>) -> Frame {
+    let program = Box::new(Program::new(Bytes::new(), crate::Fork::Frontier, false));
+    Frame {
+        program: &raw const *program,
+        owner: Owner::Initcode(program),
+        pc: 0,
+        gas: 0,
+        stack_base: 0,
+        stack_len: 0,
+        caller_memory_base: 0,
+        account: journal.account_id(&Address::ZERO),
+        address: Address::ZERO,
+        caller: Address::ZERO,
+        value: U256::ZERO,
+        input: Input::Bytes(Bytes::new()),
+        is_static: false,
+        purpose: Purpose::Call { return_offset: 0, return_len: 0 },
+        checkpoint: journal.checkpoint(),
+        state_gas: StateGas::default(),
+    }
+}
+
+/// How a native call (precompiled contract or module) ended; its output is in the machine's return data.
+pub(crate) struct NativeOutcome {
+    pub halt: Option<Halt>,
+    /// Gas left.
+    pub gas: u64,
+}
+
+impl Vm<'_> {
+    /// Runs a precompiled contract or a module, if `address` has one. The caller holds the checkpoint.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn call_native(
+        &mut self,
+        address: &Address,
+        account: AccountId,
+        caller: Address,
+        value: U256,
+        input: &Input,
+        gas: u64,
+        is_static: bool,
+    ) -> Result<Option<NativeOutcome>, ReadError> {
+        let input = match input {
+            Input::Memory(start, len) => self.memory.absolute(*start, *len),
+            Input::Bytes(bytes) => bytes,
+        };
+        if let Some(precompile) = crate::precompile(self.rules.precompiles, address) {
+            return match precompile.run(input, gas, &mut self.return_data) {
+                Ok(used) => Ok(Some(NativeOutcome { halt: None, gas: gas - used })),
+                Err(crate::PrecompileError::Fatal(message)) => Err(ReadError::Backend(message.into())),
+                Err(_) => {
+                    self.return_data.clear();
+                    Ok(Some(NativeOutcome { halt: Some(Halt::PrecompileFailed), gas: 0 }))
+                }
+            };
+        }
+        let Some(module) = self.modules.iter().find(|module| module.address() == *address) else { return Ok(None) };
+        let call = crate::ModuleCall { caller, value, input, gas_limit: gas, is_static, account };
+        self.return_data.clear();
+        let outcome = module.call(&mut self.journal, call, &mut self.return_data)?;
+        let (halt, used) = match outcome {
+            crate::ModuleOutcome::Success { gas_used } => (None, gas_used),
+            crate::ModuleOutcome::Revert { gas_used } => (Some(Halt::Revert), gas_used),
+            crate::ModuleOutcome::Halt => (Some(Halt::ModuleFailed), gas),
+        };
+        let Some(left) = gas.checked_sub(used) else {
+            self.return_data.clear();
+            return Ok(Some(NativeOutcome { halt: Some(Halt::OutOfGas), gas: 0 }));
+        };
+        Ok(Some(NativeOutcome { halt, gas: left }))
+    }
+}
+
+/// What both ways of opening an inner frame share.
+pub(crate) struct Opening {
+    pub program: *const Program,
+    pub owner: Owner,
+    pub gas: u64,
+    pub account: AccountId,
+    pub address: Address,
+    pub caller: Address,
+    pub value: U256,
+    pub input: Input,
+    pub is_static: bool,
+    pub purpose: Purpose,
+    pub checkpoint: Checkpoint,
+}
+
+impl Vm<'_> {
+    /// Suspends the current frame and makes a new one current.
+    pub(crate) fn open_frame(&mut self, opening: Opening) {
+        let caller_memory_base = self.memory.base();
+        self.memory.open();
+        self.return_data.clear();
+        let reservoir = core::mem::take(&mut self.frame.state_gas.reservoir);
+        let frame = Frame {
+            program: opening.program,
+            owner: opening.owner,
+            pc: 0,
+            gas: opening.gas,
+            stack_base: self.frame.stack_base + self.frame.stack_len,
+            stack_len: 0,
+            caller_memory_base,
+            account: opening.account,
+            address: opening.address,
+            caller: opening.caller,
+            value: opening.value,
+            input: opening.input,
+            is_static: opening.is_static,
+            purpose: opening.purpose,
+            checkpoint: opening.checkpoint,
+            state_gas: StateGas { reservoir, ..StateGas::default() },
+        };
+        let caller = core::mem::replace(&mut self.frame, frame);
+        self.frames.push(caller);
+    }
+
+    /// The code to run for `code_account`, with its translation.
+    pub(crate) fn code_to_run(&mut self, code_account: AccountId) -> Result<(Code, *const Program), ReadError> {
+        let code = self.journal.code(code_account)?.clone();
+        let program: *const Program = program_of(&code, self.rules.fork, self.tracer.is_none());
+        Ok((code, program))
+    }
+}
