@@ -3,6 +3,7 @@ extern crate alloc;
 
 mod block;
 mod block_access_list;
+mod fuzz_support;
 mod header;
 #[cfg(feature = "json")]
 pub mod json;
@@ -16,6 +17,8 @@ pub use block_access_list::{
     AccountChanges, BalanceChange, BlockAccessList, BlockAccessListError, ChangeList, CodeChange, NonceChange,
     SlotChanges, StorageChange,
 };
+#[doc(hidden)]
+pub use fuzz_support::check_decode;
 pub use header::Header;
 pub use receipt::{Receipt, ReceiptStatus, logs_bloom};
 pub use rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};

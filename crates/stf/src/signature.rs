@@ -184,3 +184,37 @@ pub fn address_of_secret_key(secret_key: &B256) -> Result<Address, SignatureErro
 fn secret_key_of(secret_key: &B256) -> Result<secp256k1::SecretKey, SignatureError> {
     secp256k1::SecretKey::from_byte_array(secret_key.0).map_err(|_| SignatureError::InvalidSecretKey)
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Both implementations give the same answer, valid or not, for low and high s.
+        #[test]
+        fn implementations_agree(hash in any::<[u8; 32]>(), r in any::<[u8; 32]>(), s in any::<[u8; 32]>(), y_parity in any::<bool>()) {
+            let hash = B256::new(hash);
+            let signature = Signature { y_parity, r: U256::from_be_bytes(r), s: U256::from_be_bytes(s) };
+            prop_assume!(!signature.r.is_zero() && signature.r < GROUP_ORDER);
+            prop_assume!(!signature.s.is_zero() && signature.s < GROUP_ORDER);
+            prop_assert_eq!(libsecp256k1::recover(&hash, &signature), pure_rust::recover(&hash, &signature));
+        }
+    }
+
+    #[test]
+    fn low_s_is_half_the_order() {
+        assert_eq!(LOW_S_MAX, GROUP_ORDER / U256::from(2));
+    }
+
+    /// s = z and r = x(G) recover to the point at infinity: no key, by both implementations.
+    #[test]
+    fn point_at_infinity() {
+        let r = uint!(0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798_U256);
+        let hash = B256::repeat_byte(0x11);
+        let signature = Signature { y_parity: false, r, s: U256::from_be_bytes(hash.0) };
+        assert_eq!(libsecp256k1::recover(&hash, &signature), None);
+        assert_eq!(pure_rust::recover(&hash, &signature), None);
+        assert_eq!(signature.recover(&hash, SRange::Any), Err(SignatureError::NoPublicKey { r }));
+    }
+}
