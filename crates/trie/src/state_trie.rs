@@ -36,6 +36,8 @@ pub struct StateTrie {
     accounts: Trie,
     storages: B256Map<Trie>,
     wiped: Vec<B256>,
+    /// Storages changed since the last commit; stays empty before the first.
+    changed: Vec<B256>,
     /// Whether nodes may lie in a store: there was a commit, or the state started from a root.
     has_store: bool,
     scratch: Scratch,
@@ -115,6 +117,9 @@ impl StateTrie {
         self.wipe_storage(hashed);
         if !trie.is_empty() {
             self.storages.insert(hashed, trie);
+            if self.has_store {
+                self.changed.push(hashed);
+            }
         }
         self.write_account(&hashed, account, storage_root, &EmptySource)
     }
@@ -215,6 +220,11 @@ impl StateTrie {
             apply_slots(trie, &change.storage, &nodes, &mut self.value).map_err(|error| error.in_storage(*hashed));
         let root = trie.root();
         trie.swap_scratch(&mut self.scratch);
+        if self.has_store {
+            self.changed.push(*hashed);
+        } else if trie.is_empty() {
+            self.storages.remove(hashed);
+        }
         result.map(|()| root)
     }
 
@@ -226,16 +236,29 @@ impl StateTrie {
         }
     }
 
-    /// Takes all nodes as stored and returns what the store has to write for that.
+    /// Takes all nodes as stored and returns what the store has to write for that. Looks only at what changed.
     pub fn commit(&mut self) -> StateNodeChanges {
+        let (mut wiped, mut changed) = (core::mem::take(&mut self.wiped), core::mem::take(&mut self.changed));
+        if !self.has_store {
+            // The first commit stores everything. The map's order ends with the sorting below.
+            changed.extend(self.storages.keys());
+        }
         self.has_store = true;
-        let mut wiped = core::mem::take(&mut self.wiped);
         wiped.sort_unstable();
         wiped.dedup();
-        let mut storages: Vec<_> = self.storages.iter_mut().map(|(hashed, trie)| (*hashed, trie.commit())).collect();
-        storages.retain(|(_, changes)| !changes.is_empty());
-        // The map's order ends here.
-        storages.sort_unstable_by_key(|(hashed, _)| *hashed);
+        changed.sort_unstable();
+        changed.dedup();
+        let mut storages = Vec::with_capacity(changed.len());
+        for hashed in changed {
+            let Some(trie) = self.storages.get_mut(&hashed) else { continue };
+            let changes = trie.commit();
+            if trie.is_empty() {
+                self.storages.remove(&hashed);
+            }
+            if !changes.is_empty() {
+                storages.push((hashed, changes));
+            }
+        }
         StateNodeChanges { accounts: self.accounts.commit(), wiped, storages }
     }
 

@@ -5,8 +5,8 @@ use alloy_trie::HashBuilder;
 use proptest::{collection::vec, prelude::*};
 use rialto_state::{Account, AccountDiff, Diff, SlotDiff};
 use rialto_trie::{
-    EMPTY_ROOT_HASH, EmptySource, KECCAK_EMPTY, Nibbles, NodeBag, StateTrie, Trie, TrieAccount, TrieError,
-    fuzz_support,
+    EMPTY_ROOT_HASH, EmptySource, KECCAK_EMPTY, Nibbles, NodeBag, StateNodeChanges, StateNodeSource, StateTrie, Trie,
+    TrieAccount, TrieError, fuzz_support,
     proof::{verify_multiproof, verify_proof},
     roots::{ordered_root, state_root, storage_root},
 };
@@ -193,7 +193,24 @@ proptest! {
     }
 
     #[test]
+    fn an_accepted_node_is_written_as_it_was_read(
+        entries in entries(),
+        tamper in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let keys: Vec<_> = entries.keys().copied().collect();
+        for node in trie_of(&entries).prove_many(&keys, &EmptySource).unwrap() {
+            fuzz_support::check_node(&node);
+            let mut bytes = node.to_vec();
+            for (place, byte) in &tamper {
+                bytes[place.index(node.len())] = *byte;
+                fuzz_support::check_node(&bytes);
+            }
+        }
+    }
+
+    #[test]
     fn arbitrary_bytes_as_a_node_never_panic(bytes in vec(any::<u8>(), 0..80), key in any::<[u8; 32]>()) {
+        fuzz_support::check_node(&bytes);
         let bag = NodeBag::new([Bytes::from(bytes.clone())]);
         let mut trie = Trie::from_root(keccak256(&bytes));
         let _ = trie.get(&key, &bag);
@@ -206,6 +223,8 @@ proptest! {
     fn state_trie_equals_rebuild(blocks in vec(vec((0_u8..6, 0_u8..4, vec((0_u64..8, 0_u64..3), 0..6)), 1..5), 1..6)) {
         let mut model: BTreeMap<Address, (Account, BTreeMap<U256, U256>)> = BTreeMap::new();
         let mut full = StateTrie::new();
+        let mut store = Store::default();
+        let mut stored = StateTrie::new();
         for block in blocks {
             let diff = apply_to_model(&mut model, block);
             let before = full.clone();
@@ -214,8 +233,44 @@ proptest! {
             let mut partial = StateTrie::from_root(before.clone().root());
             prop_assert_eq!(partial.apply_from(&diff, &before), Ok(root));
             let rebuilt = StateTrie::from_accounts(model.iter().map(|(address, (account, storage))| (*address, *account, storage.clone())));
-            prop_assert_eq!(rebuilt.unwrap().root(), root);
+            let mut rebuilt = rebuilt.unwrap();
+            prop_assert_eq!(rebuilt.root(), root);
+            prop_assert_eq!(stored.apply_from(&diff, &store), Ok(root));
+            store.write(stored.commit());
+            let mut expected = Store::default();
+            expected.write(rebuilt.commit());
+            prop_assert_eq!(&store.0, &expected.0);
+            if root.0[0] & 1 == 0 {
+                stored = StateTrie::from_root(root);
+            }
         }
+    }
+}
+
+/// The nodes of a state by trie, path and hash.
+#[derive(Default)]
+struct Store(BTreeMap<(Option<B256>, Nibbles, B256), Bytes>);
+
+impl Store {
+    fn write(&mut self, changes: StateNodeChanges) {
+        self.0.retain(|(account, ..), _| !account.is_some_and(|account| changes.wiped.contains(&account)));
+        let accounts = (None, changes.accounts);
+        for (account, changes) in
+            changes.storages.into_iter().map(|(account, changes)| (Some(account), changes)).chain([accounts])
+        {
+            for (path, hash) in changes.removed {
+                assert!(self.0.remove(&(account, path, hash)).is_some(), "removed node {path:?} was stored");
+            }
+            for (path, hash, rlp) in changes.added {
+                assert!(self.0.insert((account, path, hash), rlp).is_none(), "added node {path:?} was not stored");
+            }
+        }
+    }
+}
+
+impl StateNodeSource for Store {
+    fn state_node(&self, account: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError> {
+        Ok(self.0.get(&(account.copied(), *path, *hash)).cloned())
     }
 }
 

@@ -193,6 +193,14 @@ impl Trie {
         }
     }
 
+    /// Loads a root node alone and hashes it and all nodes embedded in it anew, as if all had changed.
+    pub(crate) fn rehash_root(rlp: &[u8]) -> Result<B256, NodeError> {
+        let mut trie = Self::new();
+        trie.root = trie.load(rlp, &Nibbles::new(), false)?;
+        trie.seals.fill(Seal::OPEN);
+        Ok(trie.root())
+    }
+
     /// Frees what was loaded below a link and is not used after all.
     fn discard(&mut self, link: Link) {
         let id = match link.target() {
