@@ -3,8 +3,10 @@
 //! A [`Case`] knows no engine. Both engines prepare their own form of it once, outside the measured time, and run it as
 //! often as they are asked. Senders are part of the case, so nobody recovers signatures while the clock runs.
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes};
+use rialto_stf::json::Alloc;
 use rialto_stf::{Header, Transaction};
+use rialto_vm::Fork;
 use std::collections::BTreeMap;
 
 /// Which geometric mean a case counts towards.
@@ -29,26 +31,6 @@ impl Group {
     }
 }
 
-/// The rules that a block follows. Forks that changed no rule of execution have no row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Fork {
-    Frontier,
-    Homestead,
-    TangerineWhistle,
-    SpuriousDragon,
-    Byzantium,
-    Petersburg,
-    Istanbul,
-    Berlin,
-    London,
-    Paris,
-    Shanghai,
-    Cancun,
-    Prague,
-    Osaka,
-}
-
 /// First block of each fork of the main network that began at a block number.
 const MAINNET_FORK_BLOCKS: [(u64, Fork); 10] = [
     (0, Fork::Frontier),
@@ -71,26 +53,11 @@ const MAINNET_FORK_SECONDS: [(u64, Fork); 4] = [
     (1_764_798_551, Fork::Osaka),
 ];
 
-impl Fork {
-    /// The fork of a block of the main network.
-    pub fn of_mainnet_block(number: u64, timestamp_seconds: u64) -> Self {
-        let by_seconds = MAINNET_FORK_SECONDS.iter().rev().find(|(first, _)| timestamp_seconds >= *first);
-        let by_block = MAINNET_FORK_BLOCKS.iter().rev().find(|(first, _)| number >= *first);
-        by_seconds.or(by_block).map_or(Self::Frontier, |(_, fork)| *fork)
-    }
-}
-
-/// An account before the block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CaseAccount {
-    /// Wei.
-    pub balance: U256,
-    /// Transactions sent.
-    pub nonce: u64,
-    /// Code, empty for none.
-    pub code: Bytes,
-    /// Non-zero slots.
-    pub storage: BTreeMap<U256, U256>,
+/// The fork of a block of the main network. Forks that changed no rule of execution have no row above.
+pub fn mainnet_fork(number: u64, timestamp_seconds: u64) -> Fork {
+    let by_seconds = MAINNET_FORK_SECONDS.iter().rev().find(|(first, _)| timestamp_seconds >= *first);
+    let by_block = MAINNET_FORK_BLOCKS.iter().rev().find(|(first, _)| number >= *first);
+    by_seconds.or(by_block).map_or(Fork::Frontier, |(_, fork)| *fork)
 }
 
 /// One transaction with its sender, recovered beforehand.
@@ -116,7 +83,7 @@ pub struct Case {
     /// Hashes of earlier blocks.
     pub block_hashes: BTreeMap<u64, B256>,
     /// Accounts that exist.
-    pub accounts: BTreeMap<Address, CaseAccount>,
+    pub accounts: Alloc,
     /// Transactions in order.
     pub transactions: Vec<CaseTransaction>,
     /// Whether `header.gas_used` is known and the transactions have to use just that.

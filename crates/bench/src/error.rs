@@ -1,32 +1,68 @@
-//! Everything that can stop a benchmark, each with the field, the value and what was expected.
+//! Everything that can stop a benchmark, each with the place, the value and what was expected.
 
 use core::fmt;
+use rialto_stf::SignatureError;
+use rialto_stf::json::JsonError;
 
 /// Why a case could not be loaded or measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BenchError {
-    /// A file or folder could not be read.
+    /// A file, folder or archive could not be read.
     File {
         /// Its path.
         path: String,
-        /// What the operating system or the decompressor said.
+        /// What the operating system or the decompressor said, or what was expected there.
         reason: String,
     },
-    /// A file is not JSON at all.
+    /// A file is not JSON, or a field of it is absent or of the wrong kind.
     Json {
-        /// Its path.
-        path: String,
-        /// Line, column and what the parser expected there.
+        /// Path of the file.
+        file: String,
+        /// The field, the value and what was expected.
+        error: JsonError,
+    },
+    /// A case file has a field that means nothing.
+    UnknownField {
+        /// Path of the file.
+        file: String,
+        /// Way to the field.
+        field: String,
+        /// The fields that there are.
+        known: &'static [&'static str],
+    },
+    /// A case file gives an account at the address where its own code is put.
+    ReservedAddress {
+        /// Path of the file.
+        file: String,
+        /// Way to the account.
+        field: String,
+    },
+    /// A block of a vector is not a block in RLP.
+    Block {
+        /// Name of the case.
+        case: String,
+        /// What the decoder said.
         reason: String,
     },
-    /// A field of a JSON file is absent or has a value of the wrong kind.
-    Field {
-        /// The file and the way to the field, such as `block.json: transactions[3].gas`.
-        field: String,
-        /// The value found, shortened.
-        found: String,
-        /// What should have been there.
-        expected: String,
+    /// A transaction's signature gives no sender.
+    Signature {
+        /// Name of the case.
+        case: String,
+        /// Index of the transaction.
+        transaction: usize,
+        /// Why not.
+        error: SignatureError,
+    },
+    /// A transaction's signature gives another sender than the file states.
+    Sender {
+        /// Name of the case.
+        case: String,
+        /// Index of the transaction.
+        transaction: usize,
+        /// The address stated.
+        stated: alloy_primitives::Address,
+        /// The address recovered.
+        recovered: alloy_primitives::Address,
     },
     /// An engine refused a transaction of a case, which no case expects.
     Rejected {
@@ -34,7 +70,7 @@ pub enum BenchError {
         case: String,
         /// Index of the transaction.
         transaction: usize,
-        /// `rialto` or `revm`.
+        /// Name of the engine.
         engine: &'static str,
         /// The engine's own words.
         reason: String,
@@ -56,7 +92,7 @@ pub enum BenchError {
     GasUsed {
         /// Name of the case.
         case: String,
-        /// `rialto` or `revm`.
+        /// Name of the engine.
         engine: &'static str,
         /// Gas that the header gives.
         header: u64,
@@ -69,8 +105,20 @@ impl fmt::Display for BenchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, reason } => write!(f, "{path}: {reason}"),
-            Self::Json { path, reason } => write!(f, "{path}: expected JSON, found {reason}"),
-            Self::Field { field, found, expected } => write!(f, "{field}: expected {expected}, found {found}"),
+            Self::Json { file, error } => write!(f, "{file}: {error}"),
+            Self::UnknownField { file, field, known } => {
+                write!(f, "{file}: {field}: expected one of the fields {}, found this one", known.join(", "))
+            }
+            Self::ReservedAddress { file, field } => {
+                write!(f, "{file}: {field}: expected another address, found the one where the case's code is put")
+            }
+            Self::Block { case, reason } => write!(f, "case {case}: expected a block in RLP, found {reason}"),
+            Self::Signature { case, transaction, error } => {
+                write!(f, "case {case}, transaction {transaction}: {error}")
+            }
+            Self::Sender { case, transaction, stated, recovered } => {
+                write!(f, "case {case}, transaction {transaction}: sender is {stated}, its signature gives {recovered}")
+            }
             Self::Rejected { case, transaction, engine, reason } => {
                 write!(f, "case {case}, transaction {transaction}: {engine} refused it: {reason}")
             }

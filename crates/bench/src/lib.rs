@@ -1,17 +1,37 @@
 //! Rialto against revm: the same work, in the same process, at the same time.
+//!
+//! A [`Case`] is a block's transactions on a pre-state: made here ([`synthetic_cases`]), read from a file with anyone's
+//! bytecode, from a block of the main network, or from a conformance archive's worst cases. Two engines prepare it, agree
+//! on what it does, and take turns running it; what counts is the ratio of the medians of their times.
+//!
+//! What both sides get, so that the ratio compares engines and nothing else: the same pre-state in hash maps, read on
+//! first touch; code analysed beforehand; senders recovered beforehand; the same Keccak. What both sides give: each
+//! transaction's result with its logs, and the state after the block as a value.
 
 mod case;
+mod case_file;
 mod contracts;
+mod engine;
 mod error;
-mod json;
+mod files;
+mod harness;
 mod mainnet;
+mod report;
 mod revm_engine;
+mod rialto_engine;
 mod synthetic;
+mod vectors;
 mod world;
 
-pub use case::{Case, CaseAccount, CaseTransaction, Fork, Group, TransactionResult};
+pub use case::{Case, CaseTransaction, Group, TransactionResult};
+pub use case_file::{SENDER, TARGET, load as load_case_file, parse as parse_case_file};
 pub use contracts::{Contracts, call_data, word};
+pub use engine::Engine;
 pub use error::BenchError;
+pub use harness::{CaseReport, Effort};
 pub use mainnet::load as load_mainnet;
+pub use report::{GeometricMeans, Plan, Report, VectorReport, run, run_vectors};
 pub use revm_engine::RevmCase;
+pub use rialto_engine::RialtoCase;
 pub use synthetic::cases as synthetic_cases;
+pub use vectors::visit as visit_vectors;

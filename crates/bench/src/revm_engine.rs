@@ -8,7 +8,8 @@
 //! them by value; results are dropped after it stops.
 
 use crate::BenchError;
-use crate::case::{Case, CaseAccount, CaseTransaction, Fork, TransactionResult};
+use crate::case::{Case, CaseTransaction, TransactionResult};
+use crate::engine::Engine;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, map::AddressMap};
 use revm::bytecode::Bytecode;
 use revm::context::either::Either;
@@ -25,6 +26,8 @@ use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use revm::{Context, DatabaseRef, ExecuteEvm, MainBuilder, MainContext};
 use rialto_stf::Header;
+use rialto_stf::json::Alloc;
+use rialto_vm::Fork;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -41,7 +44,7 @@ pub(crate) struct Backing {
 }
 
 impl Backing {
-    pub(crate) fn new(accounts: &BTreeMap<Address, CaseAccount>, block_hashes: &BTreeMap<u64, B256>) -> Self {
+    pub(crate) fn new(accounts: &Alloc, block_hashes: &BTreeMap<u64, B256>) -> Self {
         let mut backing = Self { block_hashes: block_hashes.clone(), ..Self::default() };
         for (address, account) in accounts {
             let (hash, code) = if account.code.is_empty() {
@@ -55,6 +58,10 @@ impl Backing {
             backing.accounts.insert(*address, (info, storage));
         }
         backing
+    }
+
+    pub(crate) fn set_block_hashes(&mut self, block_hashes: &BTreeMap<u64, B256>) {
+        self.block_hashes = block_hashes.clone();
     }
 }
 
@@ -100,17 +107,6 @@ impl RevmCase {
         }
     }
 
-    /// Runs the block once and returns how long it took.
-    pub fn time(&self) -> Result<Duration, BenchError> {
-        self.run().map(|(elapsed, _)| elapsed)
-    }
-
-    /// Runs the block once and returns what each transaction did.
-    pub fn results(&self) -> Result<Vec<TransactionResult>, BenchError> {
-        let (_, results) = self.run()?;
-        Ok(results.into_iter().map(transaction_result).collect())
-    }
-
     fn run(&self) -> Result<(Duration, Vec<ExecutionResult>), BenchError> {
         let transactions = self.transactions.clone();
         let (configuration, block) = (self.configuration.clone(), self.block.clone());
@@ -122,7 +118,7 @@ impl RevmCase {
             let result = evm.transact_one(transaction).map_err(|error| BenchError::Rejected {
                 case: self.name.clone(),
                 transaction: index,
-                engine: "revm",
+                engine: Self::NAME,
                 reason: error.to_string(),
             })?;
             results.push(result);
@@ -134,6 +130,19 @@ impl RevmCase {
     }
 }
 
+impl Engine for RevmCase {
+    const NAME: &'static str = "revm";
+
+    fn time(&self) -> Result<Duration, BenchError> {
+        self.run().map(|(elapsed, _)| elapsed)
+    }
+
+    fn results(&self) -> Result<Vec<TransactionResult>, BenchError> {
+        let (_, results) = self.run()?;
+        Ok(results.into_iter().map(transaction_result).collect())
+    }
+}
+
 pub(crate) fn configuration(fork: Fork) -> CfgEnv {
     CfgEnv::new_with_spec(spec_id(fork)).with_chain_id(CHAIN_ID)
 }
@@ -141,19 +150,21 @@ pub(crate) fn configuration(fork: Fork) -> CfgEnv {
 fn spec_id(fork: Fork) -> SpecId {
     match fork {
         Fork::Frontier => SpecId::FRONTIER,
-        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::Homestead | Fork::DaoFork => SpecId::HOMESTEAD,
         Fork::TangerineWhistle => SpecId::TANGERINE,
         Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
-        Fork::Byzantium => SpecId::BYZANTIUM,
+        // Constantinople never ruled a block of the main network: Petersburg began with it.
+        Fork::Byzantium | Fork::Constantinople => SpecId::BYZANTIUM,
         Fork::Petersburg => SpecId::PETERSBURG,
-        Fork::Istanbul => SpecId::ISTANBUL,
+        Fork::Istanbul | Fork::MuirGlacier => SpecId::ISTANBUL,
         Fork::Berlin => SpecId::BERLIN,
-        Fork::London => SpecId::LONDON,
+        Fork::London | Fork::ArrowGlacier | Fork::GrayGlacier => SpecId::LONDON,
         Fork::Paris => SpecId::MERGE,
         Fork::Shanghai => SpecId::SHANGHAI,
         Fork::Cancun => SpecId::CANCUN,
         Fork::Prague => SpecId::PRAGUE,
-        Fork::Osaka => SpecId::OSAKA,
+        Fork::Osaka | Fork::Bpo1 | Fork::Bpo2 | Fork::Bpo3 | Fork::Bpo4 | Fork::Bpo5 => SpecId::OSAKA,
+        Fork::Amsterdam => SpecId::AMSTERDAM,
     }
 }
 

@@ -4,12 +4,14 @@
 //! from indices, so a case is the same in every run and on every machine. [`Draft`] collects accounts and set-up calls
 //! on one block, then takes the transactions that are measured.
 
-use crate::case::{Case, CaseAccount, CaseTransaction, Fork, Group};
+use crate::case::{Case, CaseTransaction, Group};
 use crate::contracts::{Contracts, call_data, word};
 use crate::revm_engine::CHAIN_ID;
 use crate::world::World;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use rialto_stf::json::AllocAccount;
 use rialto_stf::{Header, Transaction, TxType};
+use rialto_vm::Fork;
 use std::collections::BTreeMap;
 
 /// Gas limit of one transaction of the loops: the most that Osaka allows (EIP-7825).
@@ -65,7 +67,7 @@ struct Draft {
 
 impl Draft {
     fn new(name: &'static str, people: impl IntoIterator<Item = Address>) -> Self {
-        let rich = CaseAccount { balance: U256::from(1_000_000 * GWEI * GWEI), ..CaseAccount::default() };
+        let rich = AllocAccount { balance: U256::from(1_000_000 * GWEI * GWEI), ..AllocAccount::default() };
         let accounts = people.into_iter().chain([DEPLOYER, header().beneficiary]).map(|person| (person, rich.clone()));
         let world = World::new(Fork::Osaka, header(), &accounts.collect(), &BTreeMap::new());
         Self { name, world, nonces: BTreeMap::new(), transactions: Vec::new() }

@@ -3,13 +3,15 @@
 //!
 //! It runs on revm. That favours nobody: the accounts that come out are data, and both engines start from them.
 
-use crate::case::{CaseAccount, CaseTransaction, Fork};
+use crate::case::CaseTransaction;
 use crate::revm_engine::{self, Backing};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::context::result::ExecutionResult;
 use revm::database::{AccountState, CacheDB};
 use revm::{Context, DatabaseRef, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm};
 use rialto_stf::Header;
+use rialto_stf::json::{Alloc, AllocAccount};
+use rialto_vm::Fork;
 use std::collections::BTreeMap;
 
 /// A state that transactions change.
@@ -20,12 +22,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(
-        fork: Fork,
-        header: Header,
-        accounts: &BTreeMap<Address, CaseAccount>,
-        block_hashes: &BTreeMap<u64, B256>,
-    ) -> Self {
+    pub(crate) fn new(fork: Fork, header: Header, accounts: &Alloc, block_hashes: &BTreeMap<u64, B256>) -> Self {
         let mut database = CacheDB::new(Backing::default());
         let backing = Backing::new(accounts, block_hashes);
         for (address, account) in accounts {
@@ -49,8 +46,8 @@ impl World {
 
     /// Runs one call of the system to `contract`, if that account has code.
     pub(crate) fn system_call(&mut self, contract: Address, input: Bytes) -> Result<(), String> {
-        let account = self.accounts().remove(&contract);
-        if account.is_none_or(|account| account.code.is_empty()) {
+        let account = self.database.load_account(contract).unwrap_or_else(|never| match never {});
+        if account.info.is_empty_code_hash() {
             return Ok(());
         }
         let context = Context::mainnet()
@@ -62,8 +59,10 @@ impl World {
     }
 
     /// Moves on to another block.
-    pub(crate) fn set_header(&mut self, header: Header) {
+    pub(crate) fn set_header(&mut self, header: Header, block_hashes: &BTreeMap<u64, B256>) {
         self.header = header;
+        self.database.cache.block_hashes.clear();
+        self.database.db.set_block_hashes(block_hashes);
     }
 
     /// Adds wei to an account.
@@ -76,7 +75,7 @@ impl World {
     }
 
     /// Every account that exists now.
-    pub(crate) fn accounts(&self) -> BTreeMap<Address, CaseAccount> {
+    pub(crate) fn accounts(&self) -> Alloc {
         let cache = &self.database.cache;
         let exists = |state: &AccountState| *state != AccountState::NotExisting;
         let accounts = cache.accounts.iter().filter(|(_, account)| exists(&account.account_state));
@@ -85,7 +84,7 @@ impl World {
                 let code = account.info.code.clone().filter(|code| !code.is_empty());
                 let code = code.or_else(|| cache.contracts.get(&account.info.code_hash).cloned());
                 let storage = account.storage.iter().filter(|(_, value)| !value.is_zero());
-                let account = CaseAccount {
+                let account = AllocAccount {
                     balance: account.info.balance,
                     nonce: account.info.nonce,
                     code: code.map(|code| code.original_bytes()).unwrap_or_default(),

@@ -1,17 +1,35 @@
-use rialto_bench::{RevmCase, synthetic_cases};
+//! Every synthetic case does what its name says: all its transactions succeed, and its size is in bounds.
+
+use rialto_bench::{Engine, RevmCase, synthetic_cases};
 
 #[test]
-fn cases_succeed() {
-    for case in synthetic_cases() {
-        let revm = RevmCase::new(&case);
-        let results = revm.results().unwrap();
-        let gas: u64 = results.iter().map(|result| result.gas_used).sum();
-        let times: Vec<_> = (0..5).map(|_| revm.time().unwrap()).collect();
-        println!(
-            "{} gas {gas} {:?} {:?}",
-            case.name,
-            times.iter().min(),
-            results.iter().map(|r| (r.success, r.gas_used)).rev().take(6).collect::<Vec<_>>()
-        );
+fn transactions_succeed() {
+    let rows = [
+        ("plain_transfers", 2_000, 0),
+        ("token_transfers", 1_000, 1_000),
+        ("swaps", 400, 1_600),
+        ("arithmetic_256", 3, 0),
+        ("ray_tracer", 1, 0),
+        ("keccak", 3, 0),
+        ("memory", 4, 0),
+        ("storage", 5, 0),
+        ("deep_calls", 6, 0),
+    ];
+    let cases = synthetic_cases();
+    assert_eq!(cases.len(), rows.len());
+    for (case, (name, transactions, logs)) in cases.iter().zip(rows) {
+        let results = RevmCase::new(case).results().unwrap_or_else(|error| panic!("{error}"));
+        assert!(results.iter().all(|result| result.success), "{name}: {results:?}");
+        let found_logs: usize = results.iter().map(|result| result.logs.len()).sum();
+        assert_eq!((case.name.as_str(), results.len(), found_logs), (name, transactions, logs));
+    }
+}
+
+#[test]
+fn cases_are_the_same_every_time() {
+    for (first, second) in synthetic_cases().iter().zip(&synthetic_cases()) {
+        assert_eq!((&first.name, &first.header), (&second.name, &second.header));
+        assert_eq!(first.accounts, second.accounts, "{}", first.name);
+        assert_eq!(first.transactions, second.transactions, "{}", first.name);
     }
 }
