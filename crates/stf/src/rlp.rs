@@ -213,7 +213,7 @@ impl fmt::Display for DecodeErrorKind {
             }
             Self::InvalidV { v } => write!(f, "expected 27, 28 or at least 35, found {v}"),
             Self::ChainIdTooLarge { v } => {
-                write!(f, "expected a chain id of at most 64 bits, found {} (v is {v})", (v - 35) / 2)
+                write!(f, "expected a chain id of at most 64 bits, found {} (v is {v})", v.saturating_sub(35) / 2)
             }
             Self::NonceIsMax => {
                 write!(f, "expected at most {}, found {}", u64::MAX - 1, u64::MAX)

@@ -294,27 +294,20 @@ fn list(items: &[&str]) -> String {
     alloy_primitives::hex::encode(writer.into_bytes())
 }
 
-#[test]
-fn refused_transactions() {
-    let to = "943535353535353535353535353535353535353535";
-    let legacy = |nonce: &str, gas_limit: &str, to: &str, v: &str| {
-        list(&[nonce, "01", gas_limit, to, "80", "80", v, "01", "01"])
-    };
-    // Chain id, nonce, two fees, gas limit, recipient, value, input, access list.
-    let head = ["01", "80", "80", "80", "825208", to, "80", "80", "c0"];
-    let typed = |type_byte: &str, items: &[&str]| format!("{type_byte}{}", list(items));
-    fn with<'a>(head: &[&'a str], position: usize, item: &'a str, tail: &[&'a str]) -> Vec<&'a str> {
-        let mut items = head.to_vec();
-        items[position] = item;
-        items.extend(tail);
-        items
+/// A recipient, encoded.
+const RECIPIENT: &str = "943535353535353535353535353535353535353535";
+
+/// Checks that each input is refused as a transaction with a message that starts as expected.
+fn check_refused_transactions(rows: Vec<(&str, String, &str)>) {
+    for (name, input, expected) in rows {
+        let error = Transaction::decode(&unhex(&input)).expect_err(name).to_string();
+        assert!(error.starts_with(expected), "{name}\n   found: {error}\nexpected: {expected}");
     }
-    let short_key = list(&[&list(&[to, &list(&["820102"])])]);
-    let signature = ["80", "01", "01"];
-    let blob_tail = ["80", "c0", "80", "01", "01"];
-    let set_code_tail = ["c0", "80", "01", "01"];
-    let sidecar = list(&[&list(&with(&head, 0, "01", &blob_tail)), "c0", "c0", "c0"]);
-    let rows: Vec<(&str, String, &str)> = vec![
+}
+
+#[test]
+fn refused_types() {
+    check_refused_transactions(vec![
         ("no bytes", String::new(), "transaction.type: expected an item, found the end (at byte 0)"),
         (
             "type 0",
@@ -331,6 +324,16 @@ fn refused_transactions() {
             "820102".into(),
             "transaction.type: expected a type from 0x01 to 0x04 or a list, found byte 0x82 (at byte 0)",
         ),
+    ]);
+}
+
+#[test]
+fn refused_legacy_transactions() {
+    let to = RECIPIENT;
+    let legacy = |nonce: &str, gas_limit: &str, to: &str, v: &str| {
+        list(&[nonce, "01", gas_limit, to, "80", "80", v, "01", "01"])
+    };
+    check_refused_transactions(vec![
         (
             "nonce too wide",
             legacy("89010000000000000000", "01", to, "1b"),
@@ -386,29 +389,49 @@ fn refused_transactions() {
             format!("{}02", legacy("80", "01", "80", "1b")),
             "transaction: expected the end, found 1 more bytes (at byte 10)",
         ),
+    ]);
+}
+
+/// A typed transaction whose item `position` (of chain id, nonce, two fees, gas limit, recipient, value, input, access
+/// list) is `item`, and whose items after the access list are `tail`.
+fn typed(position: usize, item: &str, tail: &[&str]) -> String {
+    let mut items = vec!["01", "80", "80", "80", "825208", RECIPIENT, "80", "80", "c0"];
+    items[position] = item;
+    items.extend(tail);
+    list(&items)
+}
+
+#[test]
+fn refused_typed_transactions() {
+    let short_key = list(&[&list(&[RECIPIENT, &list(&["820102"])])]);
+    let signature = ["80", "01", "01"];
+    let blob_tail = ["80", "c0", "80", "01", "01"];
+    let set_code_tail = ["c0", "80", "01", "01"];
+    let sidecar = list(&[&typed(0, "01", &blob_tail), "c0", "c0", "c0"]);
+    check_refused_transactions(vec![
         (
             "parity 2",
-            typed("02", &with(&head, 0, "01", &["02", "01", "01"])),
+            format!("02{}", typed(0, "01", &["02", "01", "01"])),
             "transaction.y_parity: expected 0 or 1, found 2 (at byte 33)",
         ),
         (
             "access list is a string",
-            typed("02", &with(&head, 8, "80", &signature)),
+            format!("02{}", typed(8, "80", &signature)),
             "transaction.access_list: expected a list, found a byte string of 0 bytes (at byte 32)",
         ),
         (
             "storage key too short",
-            typed("02", &with(&head, 8, &short_key, &signature)),
+            format!("02{}", typed(8, &short_key, &signature)),
             "transaction.access_list[0].storage_keys[0]: expected 32 bytes, found 2 (at byte 57)",
         ),
         (
             "blobs without recipient",
-            typed("03", &with(&head, 5, "80", &blob_tail)),
+            format!("03{}", typed(5, "80", &blob_tail)),
             "transaction.to: expected 20 bytes in a transaction of type 0x03, found 0 (it can't create a contract) (at byte 9)",
         ),
         (
             "set code without recipient",
-            typed("04", &with(&head, 5, "80", &set_code_tail)),
+            format!("04{}", typed(5, "80", &set_code_tail)),
             "transaction.to: expected 20 bytes in a transaction of type 0x04, found 0 (it can't create a contract) (at byte 9)",
         ),
         (
@@ -416,11 +439,7 @@ fn refused_transactions() {
             format!("03{sidecar}"),
             "transaction: expected a blob transaction alone, found it wrapped with blobs, commitments and proofs (at byte 2)",
         ),
-    ];
-    for (name, input, expected) in rows {
-        let error = Transaction::decode(&unhex(&input)).expect_err(name).to_string();
-        assert!(error.starts_with(expected), "{name}\n   found: {error}\nexpected: {expected}");
-    }
+    ]);
 }
 
 #[test]

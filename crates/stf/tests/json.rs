@@ -2,7 +2,7 @@
 
 mod support;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use proptest::prelude::*;
 use rialto_stf::json::{self, JsonCursor, JsonError, JsonErrorKind};
 use rialto_stf::{Signature, Transaction, TxType};
@@ -15,6 +15,12 @@ fn legacy() -> Value {
         "v": "0x26", "r": "0x6", "s": "0x7", "chainId": "0x1", "hash": "ignored"
     })
 }
+
+/// Fields to add, replace, or remove where the value is "absent".
+type Changes = Vec<(&'static str, Value)>;
+
+/// Nonce, balance, code and number of slots of an account.
+type Summary = (u64, u64, &'static [u8], usize);
 
 fn set(mut object: Value, changes: &[(&str, Value)]) -> Value {
     for (name, value) in changes {
@@ -111,7 +117,7 @@ fn transactions() {
 #[test]
 fn refused_transactions() {
     let long = format!("0x{}", "f".repeat(100));
-    let rows: Vec<(&str, Vec<(&str, Value)>, &str)> = vec![
+    let rows: Vec<(&str, Changes, &str)> = vec![
         ("absent", vec![("nonce", json!("absent"))], "tx.nonce: expected a value, found nothing"),
         ("absent by both names", vec![("gas", json!("absent"))], "tx.gasLimit: expected a value, found nothing"),
         ("boolean", vec![("nonce", json!(true))], "tx.nonce: expected a quantity, found true"),
@@ -188,7 +194,7 @@ fn states() {
         "{address}.code_hash: expected the hash of the code, found \"{}... (68 characters)",
         &format!("\"{code_hash}\"")[1..48]
     );
-    let rows: Vec<(&str, Value, Result<(u64, u64, &[u8], usize), String>)> = vec![
+    let rows: Vec<(&str, Value, Result<Summary, String>)> = vec![
         ("nothing said", account(json!({})), Ok((0, 0, &[], 0))),
         (
             "fixture",
@@ -245,11 +251,43 @@ fn states() {
     ];
     for (name, value, expected) in rows {
         let found = json::alloc(&JsonCursor::new(&value, "")).map_err(|error| error.to_string());
-        let found = found.as_ref().map_err(Clone::clone).map(|accounts| {
-            let account = accounts.values().next().expect("one account");
-            (account.nonce, account.balance.to::<u64>(), &account.code[..], account.storage.len())
+        let found = found.map(|accounts| {
+            let account = accounts.values().next().expect("one account").clone();
+            (account.nonce, account.balance.to::<u64>(), account.code, account.storage.len())
         });
+        let expected = expected.map(|(nonce, balance, code, slots)| (nonce, balance, Bytes::from_static(code), slots));
         assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn headers() {
+    let hash = B256::repeat_byte(1).to_string();
+    let header = json!({
+        "parentHash": hash, "sha3Uncles": hash, "miner": "0x0000000000000000000000000000000000000000", "stateRoot": hash,
+        "transactionsRoot": hash, "receiptsRoot": hash, "logsBloom": format!("0x{}", "00".repeat(256)),
+        "difficulty": "0x0", "number": "0x1", "gasLimit": "0x2", "gasUsed": "0x0", "timestamp": "0x3", "extraData": "0x",
+        "mixHash": hash, "nonce": "0x0000000000000000", "baseFeePerGas": "0x7", "withdrawalsRoot": null
+    });
+    let rows: Vec<(&str, Changes, &str)> = vec![
+        ("London", vec![], ""),
+        (
+            "nonce too short",
+            vec![("nonce", json!("0x00"))],
+            "header.nonce: expected 8 bytes instead of 1, found \"0x00\"",
+        ),
+        ("no beneficiary", vec![("miner", json!("absent"))], "header.coinbase: expected a value, found nothing"),
+        ("gap", vec![("blobGasUsed", json!("0x0"))], "header.withdrawalsRoot: expected a value, found nothing"),
+        (
+            "base fee too wide",
+            vec![("baseFeePerGas", json!("0x10000000000000000"))],
+            "header.baseFeePerGas: expected an integer of at most 64 bits, found \"0x10000000000000000\"",
+        ),
+    ];
+    for (name, changes, expected) in rows {
+        let value = set(header.clone(), &changes);
+        let found = json::header(&JsonCursor::new(&value, "header"));
+        assert_eq!(found.err().map(|error| error.to_string()).unwrap_or_default(), expected, "{name}");
     }
 }
 

@@ -120,10 +120,33 @@ pub fn header(cursor: &JsonCursor<'_>) -> Result<Header, JsonError> {
         block_access_list_hash: optional_b256("blockAccessListHash")?,
         slot_number: optional_u64("slotNumber")?,
     };
-    match header.missing_optional_field() {
-        Some(name) => Err(cursor.missing(name)),
-        None => Ok(header),
+    no_gap_in_optional_fields(cursor)?;
+    Ok(header)
+}
+
+/// A header's optional fields, in their order in the encoding.
+const OPTIONAL_HEADER_FIELDS: [&str; 8] = [
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+    "blockAccessListHash",
+    "slotNumber",
+];
+
+/// Refuses a header with an optional field whose predecessor is absent: it has no encoding.
+fn no_gap_in_optional_fields(cursor: &JsonCursor<'_>) -> Result<(), JsonError> {
+    let mut absent = None;
+    for name in OPTIONAL_HEADER_FIELDS {
+        match (cursor.optional(name)?, absent) {
+            (Some(_), Some(absent)) => return Err(cursor.missing(absent)),
+            (None, None) => absent = Some(name),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// A withdrawal (EIP-4895).
