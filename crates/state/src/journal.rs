@@ -543,6 +543,14 @@ impl<'r> Journal<'r> {
         self.transient_index.find(hash, is_it).copied()
     }
 
+    /// Slots of the account that hold something, of those that were read or written since the journal was made.
+    pub fn occupied_slots(&self, account: AccountId) -> u64 {
+        let generation = self.accounts[account.0 as usize].generation;
+        let is_occupied =
+            |slot: &&SlotEntry| slot.account == account.0 && slot.generation == generation && !slot.value.is_zero();
+        self.slots.iter().filter(is_occupied).count() as u64
+    }
+
     // ---- logs and refunds ----
 
     /// Appends a log.
@@ -731,7 +739,10 @@ impl<'r> Journal<'r> {
 
     /// Every slot that was read, with its account, in the order of first mention.
     pub fn loaded_slots(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
-        self.slots.iter().filter(|slot| slot.loaded).map(|slot| (self.accounts[slot.account as usize].address, slot.key))
+        self.slots
+            .iter()
+            .filter(|slot| slot.loaded)
+            .map(|slot| (self.accounts[slot.account as usize].address, slot.key))
     }
 
     // ---- result ----
@@ -740,7 +751,7 @@ impl<'r> Journal<'r> {
     pub fn diff(&self) -> Diff {
         assert!(self.undo.is_empty(), "a transaction is still open");
         let mut changed_slots: Vec<&SlotEntry> = self.slots.iter().filter(|slot| self.is_changed_slot(slot)).collect();
-        changed_slots.sort_unstable_by(|a, b| (self.address_of(a), a.key).cmp(&(self.address_of(b), b.key)));
+        changed_slots.sort_unstable_by_key(|slot| (self.address_of(slot), slot.key));
         let mut order: Vec<u32> = (0..self.accounts.len() as u32).collect();
         order.sort_unstable_by_key(|&id| self.accounts[id as usize].address);
 
@@ -760,7 +771,13 @@ impl<'r> Journal<'r> {
             if entry.info.has_code() && entry.base.is_none_or(|base| base.code_hash != entry.info.code_hash) {
                 diff.codes.push(entry.code.clone().expect("code that was set is held"));
             }
-            diff.accounts.push(AccountDiff { address: entry.address, before: entry.base, after, storage_wiped, storage });
+            diff.accounts.push(AccountDiff {
+                address: entry.address,
+                before: entry.base,
+                after,
+                storage_wiped,
+                storage,
+            });
         }
         assert!(slots.next().is_none(), "every changed slot belongs to an account");
         diff.codes.sort_unstable_by_key(Code::hash);

@@ -67,17 +67,24 @@ pub enum ReadError {
 impl core::fmt::Display for ReadError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::MissingAccount { address } => write!(f, "account {address}: expected in the pre-state, found nothing"),
+            Self::MissingAccount { address } => {
+                write!(f, "account {address}: expected in the pre-state, found nothing")
+            }
             Self::MissingSlot { address, slot } => {
                 write!(f, "slot {slot:#x} of account {address}: expected in the pre-state, found nothing")
             }
             Self::MissingCode { code_hash } => write!(f, "code {code_hash}: expected in the pre-state, found nothing"),
-            Self::MissingBlockHash { number } => write!(f, "hash of block {number}: expected among the block hashes, found nothing"),
+            Self::MissingBlockHash { number } => {
+                write!(f, "hash of block {number}: expected among the block hashes, found nothing")
+            }
             Self::MissingNode { address, slot: None, node_hash } => {
                 write!(f, "account {address}: trie node {node_hash} expected in the witness, found nothing")
             }
             Self::MissingNode { address, slot: Some(slot), node_hash } => {
-                write!(f, "slot {slot:#x} of account {address}: trie node {node_hash} expected in the witness, found nothing")
+                write!(
+                    f,
+                    "slot {slot:#x} of account {address}: trie node {node_hash} expected in the witness, found nothing"
+                )
             }
             Self::Backend(message) => f.write_str(message),
         }

@@ -65,7 +65,12 @@ impl Vm<'_> {
 
     /// Grows memory for a call's input and output, whose four words begin at `depth`.
     #[allow(clippy::type_complexity)]
-    fn grow_for_call(&mut self, sp: *mut U256, depth: usize, gas: u64) -> Option<((usize, usize), (usize, usize), u64)> {
+    fn grow_for_call(
+        &mut self,
+        sp: *mut U256,
+        depth: usize,
+        gas: u64,
+    ) -> Option<((usize, usize), (usize, usize), u64)> {
         // SAFETY: the caller counted the words of the opcode.
         let at = |depth: usize| unsafe { *word(sp, depth) };
         let (input_offset, input_len, gas) = self.grow(&at(depth), &at(depth + 1), gas)?;
@@ -257,7 +262,8 @@ impl Vm<'_> {
         self.return_data.clear();
         let creator = self.frame.account;
         let creator_info = self.journal.account(creator).info;
-        let can_open = self.frames.len() < DEPTH_LIMIT && creator_info.balance >= value && creator_info.nonce != u64::MAX;
+        let can_open =
+            self.frames.len() < DEPTH_LIMIT && creator_info.balance >= value && creator_info.nonce != u64::MAX;
         if !can_open {
             self.credit_new_account();
             self.push_word(U256::ZERO);
@@ -311,7 +317,15 @@ impl Vm<'_> {
         Ok((0, Some(Exit::Opened)))
     }
 
-    fn trace_create(&mut self, program: &Program, to: Address, value: U256, is_create2: bool, gas: u64, caller_gas: u64) {
+    fn trace_create(
+        &mut self,
+        program: &Program,
+        to: Address,
+        value: U256,
+        is_create2: bool,
+        gas: u64,
+        caller_gas: u64,
+    ) {
         let Some(tracer) = &mut self.tracer else { return };
         let kind = if is_create2 { "CREATE2" } else { "CREATE" };
         let from = self.frame.address;
@@ -328,7 +342,8 @@ impl Vm<'_> {
         if len > rules.max_code_size {
             return Err(Halt::CodeTooLong);
         }
-        let cost = if rules.has_state_gas { DEPOSIT_WORD_GAS * words(len as u64) } else { DEPOSIT_BYTE_GAS * len as u64 };
+        let cost =
+            if rules.has_state_gas { DEPOSIT_WORD_GAS * words(len as u64) } else { DEPOSIT_BYTE_GAS * len as u64 };
         let state_cost = if rules.has_state_gas { self.cost_per_state_byte * len as u64 } else { 0 };
         let paid = self.frame.gas.checked_sub(cost).and_then(|gas| self.charge_state_gas(state_cost, gas));
         match paid {

@@ -30,14 +30,15 @@ pub(crate) enum Purpose {
 /// Holds the translation that a frame runs.
 pub(crate) enum Owner {
     /// The code of an account; the translation lives as long as it does.
-    Code(#[allow(dead_code, reason = "held for its lifetime")] Code),
+    Code(#[expect(dead_code, reason = "held for its lifetime")] Code),
     /// Initcode, used once.
-    Initcode(#[allow(dead_code, reason = "held for its lifetime")] Box<Program>),
+    Initcode(#[expect(dead_code, reason = "held for its lifetime")] Box<Program>),
 }
 
 pub(crate) struct Frame {
     /// Points into what `owner` holds.
     pub program: *const Program,
+    #[expect(dead_code, reason = "held for its lifetime")]
     pub owner: Owner,
     pub pc: usize,
     pub gas: u64,

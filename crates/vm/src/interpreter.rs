@@ -53,8 +53,7 @@ impl Vm<'_> {
         let code = program.start();
         // SAFETY: `pc` is where this frame stopped, inside the translation (invariant 1); `reserve_stack` made room for
         // STACK_LIMIT words from `stack_base` on (invariant 2).
-        let (mut ip, base) =
-            unsafe { (code.add(self.frame.pc), self.stack.as_mut_ptr().add(self.frame.stack_base)) };
+        let (mut ip, base) = unsafe { (code.add(self.frame.pc), self.stack.as_mut_ptr().add(self.frame.stack_base)) };
         let mut sp = unsafe { base.add(self.frame.stack_len) };
         let mut gas = self.frame.gas;
 
@@ -791,7 +790,8 @@ mod tests {
 
     #[test]
     fn depths_of_eip_8024() {
-        let single = [(0x80, Some(17)), (0x00, Some(145)), (0x5a, Some(235)), (0x5b, None), (0x7f, None), (0xff, Some(144))];
+        let single =
+            [(0x80, Some(17)), (0x00, Some(145)), (0x5a, Some(235)), (0x5b, None), (0x7f, None), (0xff, Some(144))];
         for (immediate, expected) in single {
             assert_eq!(single_depth(immediate), expected, "{immediate:#04x}");
         }

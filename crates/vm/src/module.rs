@@ -48,5 +48,10 @@ pub trait NativeModule: Send + Sync {
     fn address(&self) -> Address;
 
     /// Runs one call. Changes of the journal are reverted by the caller unless the outcome is a success.
-    fn call(&self, journal: &mut Journal<'_>, call: ModuleCall<'_>, output: &mut Vec<u8>) -> Result<ModuleOutcome, ReadError>;
+    fn call(
+        &self,
+        journal: &mut Journal<'_>,
+        call: ModuleCall<'_>,
+        output: &mut Vec<u8>,
+    ) -> Result<ModuleOutcome, ReadError>;
 }

@@ -217,7 +217,9 @@ fn fuse_at(code: &mut [u8], pc: usize, kinds: &[Kind; 256]) -> usize {
             }
             at += 1 + op::push_bytes(part);
         }
-        if matches!(fusion.number, fused::ADDRESS_MASK | fused::ADDRESS_MASK_AND) && code[pc + 1..pc + 6] != [1, op::PUSH1, 1, op::PUSH1, 160] {
+        if matches!(fusion.number, fused::ADDRESS_MASK | fused::ADDRESS_MASK_AND)
+            && code[pc + 1..pc + 6] != [1, op::PUSH1, 1, op::PUSH1, 160]
+        {
             continue;
         }
         code[pc] = fusion.number;

@@ -193,12 +193,7 @@ const PRAGUE: Rules = Rules { fork: Fork::Prague, precompiles: PrecompileSet::Pr
 
 const OSAKA: Rules = Rules { fork: Fork::Osaka, precompiles: PrecompileSet::Osaka, ..PRAGUE };
 
-const AMSTERDAM: Rules = Rules {
-    fork: Fork::Amsterdam,
-    has_transfer_logs: true,
-    has_state_gas: true,
-    ..OSAKA
-};
+const AMSTERDAM: Rules = Rules { fork: Fork::Amsterdam, has_transfer_logs: true, has_state_gas: true, ..OSAKA };
 
 impl Rules {
     /// The rules of `fork`.

@@ -157,7 +157,9 @@ impl<'r> Vm<'r> {
         self.spilled_gas = 0;
         let state_gas = StateGas { reservoir: message.state_gas_reservoir, ..StateGas::default() };
         let caller = self.journal.account_id(&message.caller);
-        self.journal.load(caller)?;
+        if !message.value.is_zero() {
+            self.journal.load(caller)?;
+        }
         self.trace_enter_outermost(&message);
         let done = match message.kind {
             MessageKind::Call { target, code_address } => {
@@ -188,7 +190,15 @@ impl<'r> Vm<'r> {
         let checkpoint = self.journal.checkpoint();
         self.move_value(caller, account, message.value);
         if code_address == target
-            && let Some(outcome) = self.call_native(&target, account, message.caller, message.value, &Input::Bytes(message.input.clone()), message.gas, false)?
+            && let Some(outcome) = self.call_native(
+                &target,
+                account,
+                message.caller,
+                message.value,
+                &Input::Bytes(message.input.clone()),
+                message.gas,
+                false,
+            )?
         {
             if outcome.halt.is_some() {
                 self.journal.revert(checkpoint);
@@ -355,6 +365,11 @@ impl<'r> Vm<'r> {
     pub(crate) fn move_value(&mut self, from: AccountId, to: AccountId, value: U256) {
         if !self.rules.clears_empty_accounts {
             self.journal.create_empty(to);
+        }
+        if value.is_zero() {
+            // The caller of a system call is not an account that anything reads (EIP-4788).
+            self.journal.touch(to);
+            return;
         }
         let moved = self.journal.transfer(from, to, value);
         assert!(moved, "the balance was checked before the frame was opened");

@@ -1,164 +1,163 @@
-//! Reduction of numbers of many limbs modulo two to four limbs, by multiplication with a reciprocal.
+//! Reduction modulo two to four limbs, by multiplication with a reciprocal.
 //!
-//! Knuth's long division finds one limb of the quotient at a time and each limb waits for the one before. Here the
-//! reciprocal of the divisor is known to about 188 bits, so a step finds two limbs of the quotient at once, and almost
-//! never errs, so that nothing waits for a correction either.
+//! Knuth's long division finds one limb of the quotient at a time, and each limb waits for the one before. Here the
+//! reciprocal of the modulus is known to about 175 bits, so that a step finds two limbs of the quotient at once and
+//! almost never errs, and nothing waits for a correction either.
 //!
-//! *The reciprocal.* Read the divisor's top three limbs D, whose highest bit is set, as the fraction δ = D / 2^192 in
-//! [1/2, 1). `Reciprocal::new` finds W with 1 + W / 2^192 a little below 1/δ. It starts with a 64-bit approximation of
-//! the top limb's reciprocal (Möller and Granlund, "Improved division by invariant integers", algorithm 3, without its
-//! last adjustment), which is at most 2 units of 2^-64 below 2^64 / d2. Less 4 units, y is below 1/δ whatever the lower
-//! limbs are, and e = 1 - y·δ is in [0, 6 / 2^64). Then 1/δ = y / (1 - e), of which y·(1 + e + e²) leaves out only a
-//! part e³ < 2^-184.
+//! *The reciprocal.* Read the modulus's top three limbs D, whose highest bit is set, as the fraction δ = D / 2^192 in
+//! [1/2, 1). `Reciprocal::new` finds W with 1 + W / 2^192 a little below 1/δ:
 //!
-//! *The step.* X < m · 2^128 is a window of n + 2 limbs, m a divisor of n limbs with its highest bit set, U the top
-//! three limbs of X. Two limbs of quotient are q = ⌊U · (1 + W / 2^192) / 2^64⌋, for which six products of limbs do:
-//! what they leave out is some units in a limb below the quotient's. So X - q·m is in [0, m) unless that third limb was
-//! within those units of carrying, which for unstructured operands happens once in about 2^50 steps.
+//! 1. x0, one machine division of 2^64 - 1 by the top 32 bits plus one, is below 2^96 / (d2 + 1) by less than one part
+//!    in 2^30, d2 being the top limb. Whatever the bits below, it never exceeds what it approximates.
+//! 2. A Newton step doubles that: 2^64 + y is below 2^64 / δ by e, less than one part in 2^58 (e², what is cut off
+//!    below 2^-28 · x0, and the limbs below d2).
+//! 3. 1/δ is (1 + y / 2^64) / (1 - e), so multiplying by 1 + e + e² leaves out only e³ < 2^-174.
 //!
-//! *Why it is right.* The remainder is computed exactly from whatever q is, as a signed number of n + 1 limbs, and a
-//! step ends by adding or subtracting m until the remainder is in [0, m). Accuracy of W and q is a matter of speed only:
-//! they are at most 4 below the true quotient, and never above it.
+//! Every rounding is downwards, so 1 + W / 2^192 never exceeds 1/δ, and W never overflows.
+//!
+//! *The step.* A window X < m · 2^128 is a remainder modulo m and the next two limbs; m has N limbs and its highest bit
+//! is set. U is the top three limbs of X. The next two limbs of the quotient are q = ⌊U · (1 + W / 2^192) / 2^64⌋, for
+//! which six products of limbs do: what they leave out is a few units in a limb below the quotient's. So X - q·m is in
+//! [0, m) unless that limb was within those units of a carry, or W was too small, which together happens about once in
+//! 2^45 steps unless somebody chose the operands for it.
+//!
+//! *Why it is right.* The remainder is computed exactly from whatever q is, as a signed number of N + 1 limbs, and a
+//! step ends by adding or subtracting m until the remainder is in [0, m). How accurate W and q are is a matter of speed
+//! only: q is never above the true quotient and less than 8 below it, so the correction is short.
 
-/// ⌊(2^19 - 3 · 2^8) / d⌋ for d of nine bits with the highest set: the seed of a reciprocal.
-static SEED: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = (((1 << 19) - 3 * (1 << 8)) / (256 + i)) as u16;
-        i += 1;
-    }
-    table
-};
-
-/// v with 2^64 + v at most 2 below 2^128 / d, and not above it. The highest bit of `d` is set.
-#[inline(always)]
-fn approximate_reciprocal(d: u64) -> u64 {
-    debug_assert!(d >> 63 == 1);
-    let v0 = u64::from(SEED[(d >> 55) as usize & 0xff]);
-    let d40 = (d >> 24) + 1;
-    let v1 = (v0 << 11) - ((v0 * v0 * d40) >> 40) - 1;
-    let v2 = (v1 << 13) + ((v1 * ((1 << 60) - v1 * d40)) >> 47);
-    let halved = (v2 >> 1) & (d & 1).wrapping_neg();
-    let error = halved.wrapping_sub(v2.wrapping_mul((d >> 1) + (d & 1)));
-    (v2 << 31).wrapping_add(high(v2, error) >> 1)
-}
-
-#[inline(always)]
-fn high(a: u64, b: u64) -> u64 {
-    ((u128::from(a) * u128::from(b)) >> 64) as u64
-}
-
-#[inline(always)]
-fn join(high: u64, low: u64) -> u128 {
-    u128::from(high) << 64 | u128::from(low)
-}
-
-/// The fraction W of the essay, least significant limb first.
+/// W of the essay, least significant limb first.
 #[derive(Clone, Copy)]
 pub(super) struct Reciprocal([u64; 3]);
 
 impl Reciprocal {
-    /// Of the divisor whose top limbs are `d2`, `d1`, `d0`; the highest bit of `d2` is set.
+    /// Of a modulus whose top limbs are `d2`, `d1`, `d0`; the highest bit of `d2` is set.
     #[inline(always)]
     pub(super) fn new(d2: u64, d1: u64, d0: u64) -> Self {
-        let y = approximate_reciprocal(d2).saturating_sub(4);
-        // 2^256 · e = 2^256 - (2^64 + y) · D, of which the lowest limb is not needed.
+        debug_assert!(d2 >> 63 == 1, "modulus not normalized");
+        let x0 = u64::MAX / ((d2 >> 32) + 1);
+        let error = (1 << 96) - (u128::from(x0) * u128::from(d2) + u128::from(x0));
+        let newton = (u128::from(x0) << 32) + u128::from((x0 * (error >> 36) as u64) >> 28);
+        let y = newton.saturating_sub(1 << 64) as u64;
+
+        // 2^256 · e = 2^256 - (2^64 + y) · D without its lowest limb.
         let (_, carry) = y.carrying_mul(d0, 0);
         let (product1, carry) = y.carrying_mul_add(d1, d0, carry);
         let (product2, carry) = y.carrying_mul_add(d2, d1, carry);
         let product3 = d2.wrapping_add(carry);
-        let error_low = !join(product2, product1);
-        let error_high = !product3;
-        // e = f / 2^188, e + e² = g / 2^188.
-        let f = (error_low >> 4) | u128::from(error_high) << 124;
-        let f_high = f >> 64;
-        let g = f + ((f_high * f_high) >> 60);
-        // y · (e + e²) in units of 2^-188.
+        let (error_high, error_low) = (!product3, !join(product2, product1));
+
+        // f, g, s: e, e + e² and (1 + y / 2^64) · (e + e²) in units of 2^-184. f < 2^126, so nothing overflows.
+        let f = (error_low >> 8) | u128::from(error_high) << 120;
+        let g = f + (((f >> 64) * (f >> 64)) >> 56);
         let s = g + u128::from(y) * (g >> 64) + u128::from(high(y, g as u64));
-        Self([(s as u64) << 4, (s >> 60) as u64, y + (s >> 124) as u64])
+        Self([(s as u64) << 8, (s >> 56) as u64, y + (s >> 120) as u64])
     }
 
-    /// The next two limbs of the quotient, for the top three limbs of the window.
+    /// The next two limbs of the quotient, higher first, from the top three limbs of the window.
     #[inline(always)]
     fn quotient(&self, u2: u64, u1: u64, u0: u64) -> (u64, u64) {
         let [w0, w1, w2] = self.0;
-        let left = u128::from(u2) * u128::from(w1);
-        let right = u128::from(u1) * u128::from(w2);
-        let below = u128::from(left as u64)
-            + u128::from(right as u64)
-            + u128::from(high(u2, w0))
-            + u128::from(high(u1, w1))
-            + u128::from(high(u0, w2))
-            + u128::from(u0);
-        let quotient = (u128::from(u2) * u128::from(w2))
-            .wrapping_add(left >> 64)
-            .wrapping_add(right >> 64)
-            .wrapping_add(below >> 64)
-            .wrapping_add(join(u2, u1));
-        ((quotient >> 64) as u64, quotient as u64)
+        // The limbs 3, 4 and 5 of U · 2^192 + U · W. One carry chain after another keeps each in the carry flag.
+        let (low, high1) = u2.carrying_mul(w1, 0);
+        let (q0, carry) = u0.carrying_add(low, false);
+        let (q1, carry) = u1.carrying_add(high1, carry);
+        let q2 = u2 + u64::from(carry);
+        let (low, high1) = u1.carrying_mul(w2, 0);
+        let (q0, carry) = q0.carrying_add(low, false);
+        let (q1, carry) = q1.carrying_add(high1, carry);
+        let (q2, _) = q2.carrying_add(0, carry);
+        let (low, high2) = u2.carrying_mul(w2, 0);
+        let (q0, carry) = q0.carrying_add(high(u2, w0), false);
+        let (q1, carry) = q1.carrying_add(low, carry);
+        let (q2, _) = q2.carrying_add(high2, carry);
+        let (q0, carry) = q0.carrying_add(high(u1, w1), false);
+        let (q1, carry) = q1.carrying_add(0, carry);
+        let (q2, _) = q2.carrying_add(0, carry);
+        let (_, carry) = q0.carrying_add(high(u0, w2), false);
+        let (q1, carry) = q1.carrying_add(0, carry);
+        let (q2, _) = q2.carrying_add(0, carry);
+        (q2, q1)
     }
 
-    /// The remainder of `remainder` · 2^128 + `next1` · 2^64 + `next0` by `m`, of which this is the reciprocal.
-    /// `remainder` is less than `m`.
+    /// (`remainder` · 2^128 + `next1` · 2^64 + `next0`) mod `m`, of whose top limbs this is the reciprocal (a modulus
+    /// of two limbs has a third of zero). `remainder` is less than `m`.
     #[inline(always)]
-    pub(super) fn step<const N: usize>(
+    pub(super) fn step<const N: usize>(&self, remainder: &[u64; N], next1: u64, next0: u64, m: &[u64; N]) -> [u64; N] {
+        self.divide(remainder, next1, next0, m).1
+    }
+
+    /// The quotient and the remainder of what `step` reduces.
+    #[inline(always)]
+    pub(super) fn divide<const N: usize>(
         &self,
-        remainder: [u64; N],
+        remainder: &[u64; N],
         next1: u64,
         next0: u64,
         m: &[u64; N],
-    ) -> [u64; N] {
+    ) -> (u128, [u64; N]) {
         let u0 = if N > 2 { remainder[N - 3] } else { next1 };
         let (q1, q0) = self.quotient(remainder[N - 1], remainder[N - 2], u0);
-        // q · m modulo 2^(64 · (N + 1)): the limbs 0 to N - 1 and the top one.
-        let mut product = [0; N];
-        let mut top = 0;
-        for i in 0..N {
-            (product[i], top) = q0.carrying_mul(m[i], top);
-        }
-        let mut carry = 0;
-        for i in 0..N - 1 {
-            (product[i + 1], carry) = q1.carrying_mul_add(m[i], product[i + 1], carry);
-        }
-        top = top.wrapping_add(carry).wrapping_add(q1.wrapping_mul(m[N - 1]));
-        let mut result = [0; N];
+        let (product0, top0) = multiply(m, q0);
+        let (product1, _) = multiply(m, q1);
+        // X - q · m: the limbs 0 to N - 1, and N as `top`.
+        let mut result = [next0; N];
+        result[1] = next1;
+        result[2..].copy_from_slice(&remainder[..N - 2]);
         let mut borrow = false;
         for i in 0..N {
-            let x = match i {
-                0 => next0,
-                1 => next1,
-                _ => remainder[i - 2],
-            };
-            (result[i], borrow) = x.borrowing_sub(product[i], borrow);
+            (result[i], borrow) = result[i].borrowing_sub(product0[i], borrow);
         }
-        let (top, _) = remainder[N - 2].borrowing_sub(top, borrow);
+        let (top, _) = remainder[N - 2].borrowing_sub(top0, borrow);
+        borrow = false;
+        for i in 1..N {
+            (result[i], borrow) = result[i].borrowing_sub(product1[i - 1], borrow);
+        }
+        let (top, _) = top.borrowing_sub(product1[N - 1], borrow);
+        let mut quotient = join(q1, q0);
         if top != 0 || result[N - 1] >= m[N - 1] {
-            return correct(result, top, m);
+            let (corrected, more) = correct(result, top, m);
+            // Limb by limb, so that the result of the usual case need not be in memory.
+            for i in 0..N {
+                result[i] = corrected[i];
+            }
+            quotient = quotient.wrapping_add_signed(more);
         }
-        result
+        (quotient, result)
     }
 }
 
-/// The signed number `top` · 2^(64 · N) + `remainder`, a few times `m` away at most, brought into [0, m).
+/// The signed number `top` · 2^(64 · N) + `remainder`, a few times `m` away at most, brought into [0, m), and how many
+/// times `m` it was.
 #[cold]
 #[inline(never)]
-fn correct<const N: usize>(mut remainder: [u64; N], mut top: u64, m: &[u64; N]) -> [u64; N] {
+fn correct<const N: usize>(mut remainder: [u64; N], mut top: u64, m: &[u64; N]) -> ([u64; N], i128) {
+    let mut quotient = 0;
     while top >> 63 == 1 {
-        let mut carry = false;
-        for (r, m) in remainder.iter_mut().zip(m) {
-            (*r, carry) = r.carrying_add(*m, carry);
-        }
+        let (sum, carry) = add(&remainder, m);
+        remainder = sum;
         top = top.wrapping_add(u64::from(carry));
+        quotient -= 1;
     }
     loop {
         let (difference, borrow) = subtract(&remainder, m);
         if top == 0 && borrow {
-            return remainder;
+            return (remainder, quotient);
         }
         top -= u64::from(borrow);
         remainder = difference;
+        quotient += 1;
     }
+}
+
+/// a + b and the carry.
+#[inline(always)]
+pub(super) fn add<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
+    let mut sum = [0; N];
+    let mut carry = false;
+    for i in 0..N {
+        (sum[i], carry) = a[i].carrying_add(b[i], carry);
+    }
+    (sum, carry)
 }
 
 /// a - b and whether it is negative.
@@ -170,4 +169,25 @@ pub(super) fn subtract<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N],
         (difference[i], borrow) = a[i].borrowing_sub(b[i], borrow);
     }
     (difference, borrow)
+}
+
+/// a · b: its low N limbs and the one above.
+#[inline(always)]
+pub(super) fn multiply<const N: usize>(a: &[u64; N], b: u64) -> ([u64; N], u64) {
+    let mut product = [0; N];
+    let mut carry = 0;
+    for i in 0..N {
+        (product[i], carry) = b.carrying_mul(a[i], carry);
+    }
+    (product, carry)
+}
+
+#[inline(always)]
+fn high(a: u64, b: u64) -> u64 {
+    ((u128::from(a) * u128::from(b)) >> 64) as u64
+}
+
+#[inline(always)]
+fn join(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }

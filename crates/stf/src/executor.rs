@@ -1,0 +1,248 @@
+//! A block under construction: system calls, transactions one by one, and what closes it.
+//!
+//! [`crate::execute`] drives it over a whole block; a block builder, `t8n` and the tests of single transactions drive it
+//! by hand. A transaction that is not valid leaves it as it was.
+
+use crate::access_list::AccessListBuilder;
+use crate::transact::{TxOutcome, transact};
+use crate::{
+    Activation, BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Header, IntrinsicGas, Receipt,
+    ReceiptStatus, Transaction, TxError, Withdrawal, dao, fees, system,
+};
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
+use rialto_state::{Diff, Journal, StateReader};
+use rialto_vm::{BlockContext, NativeModule, Tracer, Vm};
+
+/// The state root after a diff, for receipts before Byzantium.
+pub type RootAfter<'r> = &'r dyn Fn(&Diff) -> Result<B256, String>;
+
+/// What a block did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Receipts, in the order of the transactions. Before Byzantium, and without a way to compute roots, each has a root
+    /// of zero and `has_receipt_roots` is false.
+    pub receipts: Vec<Receipt>,
+    /// Whether the receipts are complete.
+    pub has_receipt_roots: bool,
+    /// Gas that the header counts.
+    pub gas_used: u64,
+    /// Blob gas of the transactions.
+    pub blob_gas_used: u64,
+    /// Union of the receipts' bloom filters.
+    pub logs_bloom: Bloom,
+    /// Requests to the consensus layer, since Prague.
+    pub requests: Option<Vec<Bytes>>,
+    /// What was accessed and changed when, since Amsterdam.
+    pub block_access_list: Option<BlockAccessList>,
+    /// What changed.
+    pub diff: Diff,
+}
+
+/// Gas of a block so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BlockGas {
+    limit: u64,
+    /// What receipts add up to.
+    cumulative: u64,
+    regular: u64,
+    state: u64,
+    blob: u64,
+    blob_limit: u64,
+}
+
+impl BlockGas {
+    /// Whether the block has room for a transaction.
+    pub fn check_room(&self, tx: &Transaction, gas: &IntrinsicGas, rules: &BlockRules) -> Result<(), TxError> {
+        let fits = |available: u64, found: u64| {
+            if found > available { Err(TxError::GasLimitAboveBlock { available, found }) } else { Ok(()) }
+        };
+        if rules.vm.has_state_gas {
+            let most_regular = (tx.gas_limit - gas.state).min(rules.tx_gas_cap.unwrap_or(u64::MAX));
+            fits(self.limit.saturating_sub(self.regular), most_regular)?;
+            fits(self.limit.saturating_sub(self.state), tx.gas_limit - gas.regular)?;
+        } else {
+            fits(self.limit.saturating_sub(self.cumulative), tx.gas_limit)?;
+        }
+        let found = fees::GAS_PER_BLOB * tx.blob_versioned_hashes.len() as u64;
+        let available = self.blob_limit.saturating_sub(self.blob);
+        if found > available { Err(TxError::BlobGasAboveBlock { available, found }) } else { Ok(()) }
+    }
+
+    fn add(&mut self, outcome: &TxOutcome) {
+        self.cumulative += outcome.gas_used;
+        self.regular += outcome.block_regular_gas;
+        self.state += outcome.block_state_gas;
+        self.blob += outcome.blob_gas_used;
+    }
+
+    /// What the header counts: the larger dimension (EIP-8037).
+    fn used(&self) -> u64 {
+        self.regular.max(self.state)
+    }
+}
+
+/// See the module's documentation.
+pub struct BlockExecutor<'r> {
+    vm: Vm<'r>,
+    rules: &'static BlockRules,
+    deposit_contract: Address,
+    header: Header,
+    gas: BlockGas,
+    receipts: Vec<Receipt>,
+    access_list: Option<AccessListBuilder>,
+    root_after: Option<RootAfter<'r>>,
+    drains_dao: bool,
+}
+
+impl<'r> BlockExecutor<'r> {
+    /// A block with the header's environment (number, timestamp, beneficiary, gas limit, base fee, randomness, excess
+    /// blob gas, parent hash and beacon root) over the state of `reader`.
+    pub fn new(chain: &ChainSpec, header: &Header, reader: &'r dyn StateReader) -> Self {
+        let rules = chain.rules_at(header.number, header.timestamp);
+        let blobs = chain.blob_params(rules.fork);
+        let journal = Journal::new(reader, HASH_SEED);
+        let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal);
+        let blob_limit = blobs.map_or(0, |params| params.max * fees::GAS_PER_BLOB);
+        let is_dao_fork_block = chain.schedule.contains(&(Activation::Block(header.number), rialto_vm::Fork::DaoFork));
+        Self {
+            vm,
+            rules,
+            deposit_contract: chain.deposit_contract,
+            header: header.clone(),
+            gas: BlockGas { limit: header.gas_limit, blob_limit, ..BlockGas::default() },
+            receipts: Vec::new(),
+            access_list: rules.has_access_lists.then(AccessListBuilder::default),
+            root_after: None,
+            drains_dao: chain.drains_dao && is_dao_fork_block,
+        }
+    }
+
+    /// Computes the state roots that receipts carried before Byzantium.
+    pub fn with_root_after(mut self, root_after: RootAfter<'r>) -> Self {
+        self.root_after = Some(root_after);
+        self
+    }
+
+    /// Shows every step to `tracer`.
+    pub fn with_tracer(mut self, tracer: &'r mut dyn Tracer) -> Self {
+        self.vm = self.vm.with_tracer(tracer);
+        self
+    }
+
+    /// Answers calls to these modules by native code.
+    pub fn with_modules(mut self, modules: &'r [&'r dyn NativeModule]) -> Self {
+        self.vm = self.vm.with_modules(modules);
+        self
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &'static BlockRules {
+        self.rules
+    }
+
+    /// Receipts so far.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// What comes before the first transaction.
+    pub fn begin(&mut self) -> Result<(), BlockError> {
+        if self.drains_dao {
+            dao::drain(&mut self.vm.journal)?;
+        }
+        system::begin_block(&mut self.vm, self.rules, &self.header)?;
+        self.end_part();
+        Ok(())
+    }
+
+    /// Runs the next transaction, which `sender` signed, and appends its receipt.
+    pub fn transaction(&mut self, transaction: &Transaction, sender: Address) -> Result<TxOutcome, TxError> {
+        let result = transact(&mut self.vm, self.rules, &self.gas, transaction, sender);
+        let mut outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // Nothing changed; only warmth and the like may be noted.
+                self.vm.journal.end_tx(false);
+                return Err(error);
+            }
+        };
+        self.gas.add(&outcome);
+        self.end_part();
+        let status = self
+            .receipt_status(&outcome)
+            .map_err(|message| TxError::Read(rialto_state::ReadError::Backend(message)))?;
+        let logs = core::mem::take(&mut outcome.logs);
+        self.receipts.push(Receipt::new(transaction.tx_type, status, self.gas.cumulative, logs));
+        Ok(outcome)
+    }
+
+    fn receipt_status(&self, outcome: &TxOutcome) -> Result<ReceiptStatus, String> {
+        if self.rules.has_status_receipts {
+            return Ok(ReceiptStatus::Status(outcome.halt.is_none()));
+        }
+        match self.root_after {
+            Some(root_after) => Ok(ReceiptStatus::PostState(root_after(&self.vm.journal.diff())?)),
+            None => Ok(ReceiptStatus::PostState(B256::ZERO)),
+        }
+    }
+
+    /// Closes what was done since the last part of the block: system calls, a transaction, or what ends the block.
+    fn end_part(&mut self) {
+        let clears_empty = self.rules.vm.clears_empty_accounts;
+        match &mut self.access_list {
+            Some(builder) => builder.add(self.vm.journal.end_tx_with_changes(clears_empty)),
+            None => self.vm.journal.end_tx(clears_empty),
+        }
+    }
+
+    /// What comes after the last transaction: withdrawals, rewards and requests; then the outcome.
+    pub fn finish(mut self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Outcome, BlockError> {
+        system::withdraw(&mut self.vm, withdrawals)?;
+        system::reward(&mut self.vm, self.rules.block_reward, &self.header, ommers)?;
+        let requests = if self.rules.has_requests {
+            Some(system::requests(&mut self.vm, &self.deposit_contract, &self.receipts)?)
+        } else {
+            None
+        };
+        self.end_part();
+        let mut logs_bloom = Bloom::ZERO;
+        for receipt in &self.receipts {
+            logs_bloom |= receipt.logs_bloom;
+        }
+        let block_access_list = self.access_list.take().map(|builder| builder.finish(&self.vm.journal));
+        Ok(Outcome {
+            has_receipt_roots: self.rules.has_status_receipts || self.root_after.is_some(),
+            receipts: self.receipts,
+            gas_used: self.gas.used(),
+            blob_gas_used: self.gas.blob,
+            logs_bloom,
+            requests,
+            block_access_list,
+            diff: self.vm.journal.diff(),
+        })
+    }
+}
+
+/// Keys the journal's hash tables where the caller has no secret of its own.
+const HASH_SEED: u64 = 0x7269_616c_746f;
+
+fn block_context(chain: &ChainSpec, header: &Header, blobs: Option<&BlobParams>) -> BlockContext {
+    let blob_base_fee = match (blobs, header.excess_blob_gas) {
+        (Some(params), Some(excess)) => fees::blob_base_fee(excess, params),
+        _ => U256::ZERO,
+    };
+    BlockContext {
+        chain_id: chain.chain_id,
+        number: header.number,
+        timestamp_seconds: header.timestamp,
+        beneficiary: header.beneficiary,
+        gas_limit: header.gas_limit,
+        difficulty: header.difficulty,
+        prev_randao: header.mix_hash,
+        base_fee: U256::from(header.base_fee_per_gas.unwrap_or(0)),
+        blob_base_fee,
+        slot_number: header.slot_number.unwrap_or(0),
+    }
+}
