@@ -398,8 +398,7 @@ impl<'r> Journal<'r> {
 
     /// Accounts marked for deletion in this transaction, in the order of marking.
     pub fn destroyed(&self) -> impl Iterator<Item = AccountId> + '_ {
-        let tx = self.tx;
-        self.destroyed.iter().filter(move |&&id| self.accounts[id as usize].destroyed_tx == tx).map(|&id| AccountId(id))
+        self.destroyed.iter().map(|&id| AccountId(id))
     }
 
     // ---- storage ----
@@ -609,7 +608,11 @@ impl<'r> Journal<'r> {
             }
             Undo::Exists(id) => self.accounts[id as usize].exists = false,
             Undo::Created(id) => self.accounts[id as usize].created_tx = 0,
-            Undo::Destroyed(id) => self.accounts[id as usize].destroyed_tx = 0,
+            Undo::Destroyed(id) => {
+                self.accounts[id as usize].destroyed_tx = 0;
+                let last = self.destroyed.pop();
+                assert_eq!(last, Some(id), "marks are undone in reverse order");
+            }
             Undo::Nonce(id, nonce) => self.accounts[id as usize].info.nonce = nonce,
             Undo::Balance(id, balance) => self.accounts[id as usize].info.balance = balance,
             Undo::Slot(id, value) => self.slots[id as usize].value = value,
@@ -625,9 +628,7 @@ impl<'r> Journal<'r> {
     /// empty; forgets transient storage, refunds, warmth and remaining logs; opens the next one.
     pub fn end_tx(&mut self, clear_empty: bool) {
         for id in core::mem::take(&mut self.destroyed) {
-            if self.accounts[id as usize].destroyed_tx == self.tx {
-                self.delete(id);
-            }
+            self.delete(id);
         }
         for id in core::mem::take(&mut self.touched) {
             let entry = &self.accounts[id as usize];

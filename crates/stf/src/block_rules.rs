@@ -165,7 +165,7 @@ const fn changed(mut rules: BlockRules, fork: Fork) -> BlockRules {
             rules.has_blob_reserve_price = true;
             rules.max_block_bytes = Some((10 << 20) - (2 << 20));
         }
-        Fork::Amsterdam => {
+        Fork::AmsterdamDraft => {
             rules.has_access_lists = true;
             rules.tx_create_gas = 9_000;
             rules.access_list_byte_gas = 64;

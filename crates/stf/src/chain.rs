@@ -17,6 +17,15 @@ pub enum Activation {
     Timestamp(u64),
 }
 
+impl core::fmt::Display for Activation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Block(number) => write!(f, "block {number}"),
+            Self::Timestamp(seconds) => write!(f, "timestamp {seconds}"),
+        }
+    }
+}
+
 /// A fork's blob parameters (EIP-7840).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobParams {
@@ -34,7 +43,7 @@ const MAINNET_BLOBS: [(Fork, BlobParams); 5] = [
     (Fork::Prague, BlobParams { target: 6, max: 9, base_fee_update_fraction: 5_007_716 }),
     (Fork::Bpo1, BlobParams { target: 10, max: 15, base_fee_update_fraction: 8_346_193 }),
     (Fork::Bpo2, BlobParams { target: 14, max: 21, base_fee_update_fraction: 11_684_671 }),
-    (Fork::Amsterdam, BlobParams { target: 14, max: 21, base_fee_update_fraction: 11_684_671 }),
+    (Fork::AmsterdamDraft, BlobParams { target: 14, max: 21, base_fee_update_fraction: 11_684_671 }),
 ];
 
 /// The main network's deposit contract (EIP-6110).

@@ -147,6 +147,11 @@ impl<'r> BlockExecutor<'r> {
         &self.receipts
     }
 
+    /// What has changed so far.
+    pub fn diff_for_test(&self) -> Diff {
+        self.vm.journal.diff()
+    }
+
     /// What comes before the first transaction.
     pub fn begin(&mut self) -> Result<(), BlockError> {
         if self.drains_dao {

@@ -18,6 +18,8 @@ mod execute;
 mod executor;
 mod fees;
 mod fuzz_support;
+#[cfg(feature = "json")]
+mod genesis;
 mod header;
 mod header_rules;
 mod intrinsic;
@@ -44,6 +46,8 @@ pub use executor::{BlockExecutor, Outcome, RootAfter};
 pub use fees::{GAS_PER_BLOB, blob_base_fee, next_base_fee, next_excess_blob_gas};
 #[doc(hidden)]
 pub use fuzz_support::check_decode;
+#[cfg(feature = "json")]
+pub use genesis::{Genesis, GenesisError};
 pub use header::Header;
 pub use header_rules::{transactions_root, validate_body, validate_header, validate_ommers, withdrawals_root};
 pub use intrinsic::IntrinsicGas;

@@ -157,7 +157,8 @@ pub(crate) fn transact(
     let reservoir = meters.reservoir.saturating_add(existing_state_gas);
     let (message, contract_address) = message_of(vm, transaction, sender, &meters, reservoir)?;
     let result = vm.execute(message)?;
-    settle(vm, rules, &checked, &meters, result, contract_address)
+    let existing_state_gas = if rules.vm.returns_state_gas { 0 } else { existing_state_gas };
+    settle(vm, rules, &checked, &meters, result, contract_address, existing_state_gas)
 }
 
 fn check(
@@ -334,12 +335,13 @@ fn settle(
     meters: &Meters,
     result: CallResult,
     contract_address: Option<Address>,
+    returned_state_gas: u64,
 ) -> Result<TxOutcome, TxError> {
     let intrinsic = &checked.gas;
-    let mut state_gas = intrinsic.state + result.state_gas.used;
+    let mut state_gas = (intrinsic.state + result.state_gas.used).saturating_sub(returned_state_gas);
     let mut reservoir = result.state_gas.reservoir;
-    if rules.vm.has_state_gas && result.halt.is_none() {
-        let credit = destroyed_state_gas(vm)?.min(state_gas);
+    if rules.vm.returns_state_gas && result.halt.is_none() {
+        let credit = destroyed_state_gas(vm)?.min(result.state_gas.used);
         state_gas -= credit;
         reservoir = reservoir.saturating_add(credit);
     }
@@ -358,7 +360,8 @@ fn settle(
     log_burns(vm);
 
     let (block_regular_gas, block_state_gas) = if rules.vm.has_state_gas {
-        let spent = meters.gas - result.gas;
+        // A creation whose address is taken burns its gas, but the block counts none of it: nothing was executed.
+        let spent = if result.halt == Some(Halt::CreateCollision) { 0 } else { meters.gas - result.gas };
         let regular = intrinsic.regular + spent.saturating_sub(result.spilled_gas);
         (regular.max(intrinsic.floor), state_gas)
     } else {

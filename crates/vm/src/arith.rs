@@ -2,64 +2,66 @@
 //!
 //! Every function takes its operands in the order in which the opcode pops them and has exactly the opcode's meaning:
 //! division and remainder by zero give zero, arithmetic wraps modulo 2^256, signed operations read two's complement.
+//!
+//! Blocks can be filled with divisions and modular operations, whose price is the same for all operands, so the slowest
+//! operands count as much as the usual ones. A division goes one of these ways, by the lengths of its operands:
+//!
+//! - both at most 128 bits: the machine's or the compiler's division;
+//! - a quotient of less than 32 bits, which is every division by a number of more than 226 bits and the reduction of
+//!   nearly reduced numbers: `divide_few`, one machine division;
+//! - a divisor of three or four limbs, a sum or a product to reduce by two or more: `reciprocal`;
+//! - what remains has a divisor of one or two limbs, where division limb by limb is the fastest.
+//!
+//! The short operations are inlined into the dispatch loop; the others are calls, so that they do not crowd it.
+
+// Loops over limbs index several arrays at once.
+#![allow(clippy::needless_range_loop)]
 
 mod reciprocal;
 
-use alloy_primitives::U256;
-use reciprocal::{Reciprocal, add, multiply, subtract};
+use alloy_primitives::{U256, ruint::algorithms};
+use core::cmp::Ordering;
+use reciprocal::{Reciprocal, add, join, multiply, subtract};
+
+/// `MUL`: the low 256 bits of the product.
+#[inline]
+pub fn mul(a: U256, b: U256) -> U256 {
+    a.wrapping_mul(b)
+}
 
 /// `DIV`: the integer quotient, 0 for a zero divisor.
-#[inline]
+#[inline(never)]
 pub fn div(a: U256, b: U256) -> U256 {
     let (x, y) = (a.as_limbs(), b.as_limbs());
     if x[3] | x[2] | y[3] | y[2] == 0 {
-        return U256::from(small(x).checked_div(small(y)).unwrap_or(0));
+        return U256::from(join(x[1], x[0]).checked_div(join(y[1], y[0])).unwrap_or(0));
     }
     if y[3] >> 34 != 0 {
-        return U256::from(reduce_few(x, false, y).0);
+        return U256::from(divide_few(x, false, y).0);
     }
-    if y[3] == 0 && y[2] != 0 {
-        return U256::from(divide_by_three(x, y).0);
+    if y[3] | y[2] != 0 {
+        return U256::from(divide_wide(x, y).0);
     }
-    if b.is_zero() { U256::ZERO } else { a.wrapping_div(b) }
+    if y[1] != 0 {
+        return divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).0;
+    }
+    divide_by_limb(x, y[0])
 }
 
 /// `MOD`: the remainder, 0 for a zero divisor.
-#[inline]
+#[inline(never)]
 pub fn rem(a: U256, b: U256) -> U256 {
     let (x, y) = (a.as_limbs(), b.as_limbs());
     if x[3] | x[2] | y[3] | y[2] == 0 {
-        return U256::from(small(x).checked_rem(small(y)).unwrap_or(0));
+        return U256::from(join(x[1], x[0]).checked_rem(join(y[1], y[0])).unwrap_or(0));
     }
     if y[3] >> 34 != 0 {
-        return U256::from_limbs(reduce_few(x, false, y).1);
+        return U256::from_limbs(divide_few(x, false, y).1);
     }
-    if y[3] == 0 && y[2] != 0 {
-        return divide_by_three(x, y).1;
+    if y[3] | y[2] != 0 {
+        return divide_wide(x, y).1;
     }
-    if b.is_zero() { U256::ZERO } else { a.wrapping_rem(b) }
-}
-
-/// The low two limbs.
-#[inline(always)]
-fn small(a: &[u64; 4]) -> u128 {
-    u128::from(a[1]) << 64 | u128::from(a[0])
-}
-
-/// The quotient and the remainder of a division by a number of three limbs.
-#[inline(never)]
-fn divide_by_three(a: &[u64; 4], m: &[u64; 4]) -> (u128, U256) {
-    let m = [m[0], m[1], m[2]];
-    if a[3] == 0 && m[2] >> 34 != 0 {
-        let (q, [r0, r1, r2]) = reduce_few(&[a[0], a[1], a[2]], false, &m);
-        return (q.into(), U256::from_limbs([r0, r1, r2, 0]));
-    }
-    let shift = m[2].leading_zeros();
-    let (x, x4) = shift_left(a, 0, shift);
-    let (m, _) = shift_left(&m, 0, shift);
-    let (q, r) = Reciprocal::new(m[2], m[1], m[0]).divide(&[x[2], x[3], x4], x[1], x[0], &m);
-    let [r0, r1, r2] = shift_right(&r, shift);
-    (q, U256::from_limbs([r0, r1, r2, 0]))
+    U256::from(divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).1)
 }
 
 /// `SDIV`: the two's complement quotient truncated towards zero; -2^255 / -1 wraps to -2^255.
@@ -77,7 +79,7 @@ pub fn smod(a: U256, b: U256) -> U256 {
 }
 
 /// `ADDMOD`: (a + b) mod m of the unbounded sum, 0 for a zero modulus.
-#[inline]
+#[inline(never)]
 pub fn addmod(a: U256, b: U256, m: U256) -> U256 {
     let (x, y, n) = (a.as_limbs(), b.as_limbs(), m.as_limbs());
     if n[3] != 0 && x[3] <= n[3] && y[3] <= n[3] {
@@ -92,12 +94,274 @@ pub fn addmod(a: U256, b: U256, m: U256) -> U256 {
     addmod_unreduced(x, y, n)
 }
 
+/// `MULMOD`: (a · b) mod m of the 512-bit product, 0 for a zero modulus.
+#[inline(never)]
+pub fn mulmod(a: U256, b: U256, m: U256) -> U256 {
+    let (x, y) = (a.as_limbs(), b.as_limbs());
+    if x[3] | x[2] | y[3] | y[2] == 0 {
+        return rem(U256::from_limbs(product_small([x[0], x[1]], [y[0], y[1]])), m);
+    }
+    let n = m.as_limbs();
+    if n[3] | n[2] | n[1] == 0 {
+        return a.mul_mod(b, m);
+    }
+    mulmod_wide(x, y, n)
+}
+
+/// `EXP`: base to the power of exponent, modulo 2^256; 0^0 is 1.
+#[inline(never)]
+pub fn exp(base: U256, exponent: U256) -> U256 {
+    let bits = exponent.bit_len();
+    if base.is_power_of_two() {
+        // The exponent only shifts it; 1 stays as it is.
+        let doublings = base.trailing_zeros() as u32;
+        return match below(&exponent, 256) {
+            Some(exponent) => shl(U256::from(exponent * doublings), U256::ONE),
+            None => U256::from(doublings == 0),
+        };
+    }
+    if bits <= 8 {
+        return exp_small(base, exponent.as_limbs()[0]);
+    }
+    exp_large(base, &exponent, bits)
+}
+
+/// By squaring, from the exponent's lowest bit.
+#[inline(always)]
+fn exp_small(mut power: U256, mut exponent: u64) -> U256 {
+    let mut result = U256::ONE;
+    while exponent != 0 {
+        if exponent & 1 == 1 {
+            result = mul(result, power);
+        }
+        exponent >>= 1;
+        if exponent != 0 {
+            power = mul(power, power);
+        }
+    }
+    result
+}
+
+/// By squaring, from the exponent's highest bit, four bits at a time.
+fn exp_large(base: U256, exponent: &U256, bits: usize) -> U256 {
+    let mut powers = [U256::ONE; 16];
+    for i in 1..16 {
+        powers[i] = mul(powers[i - 1], base);
+    }
+    let mut digit = bits.div_ceil(4) - 1;
+    let nibble = |digit: usize| (exponent.as_limbs()[digit / 16] >> (digit % 16 * 4)) as usize & 15;
+    let mut result = powers[nibble(digit)];
+    while digit > 0 {
+        digit -= 1;
+        for _ in 0..4 {
+            result = mul(result, result);
+        }
+        if nibble(digit) != 0 {
+            result = mul(result, powers[nibble(digit)]);
+        }
+    }
+    result
+}
+
+/// The value of a shift or an index that is less than `limit`.
+#[inline(always)]
+fn below(a: &U256, limit: u64) -> Option<u32> {
+    let [a0, a1, a2, a3] = *a.as_limbs();
+    if a1 | a2 | a3 == 0 && a0 < limit { Some(a0 as u32) } else { None }
+}
+
+/// `SIGNEXTEND`: extends the sign of the value whose most significant byte has index `index`, counted from the least
+/// significant byte; an index of 31 or more leaves the value as it is.
+#[inline]
+pub fn signextend(index: U256, value: U256) -> U256 {
+    let Some(index) = below(&index, 31) else {
+        return value;
+    };
+    let limbs = value.as_limbs();
+    let top = (index / 8) as usize;
+    let shift = 56 - index % 8 * 8;
+    let extended = (limbs[top] << shift) as i64 >> shift;
+    let sign = (extended >> 63) as u64;
+    let mut result = [0; 4];
+    for i in 0..4 {
+        result[i] = match i.cmp(&top) {
+            Ordering::Less => limbs[i],
+            Ordering::Equal => extended as u64,
+            Ordering::Greater => sign,
+        };
+    }
+    U256::from_limbs(result)
+}
+
+/// `BYTE`: the byte at `index`, counted from the most significant; 0 beyond 31.
+#[inline]
+pub fn byte(index: U256, value: U256) -> U256 {
+    match below(&index, 32) {
+        Some(index) => {
+            let limb = value.as_limbs()[3 - (index / 8) as usize];
+            U256::from(limb >> (56 - index % 8 * 8) & 0xff)
+        }
+        None => U256::ZERO,
+    }
+}
+
+/// `SHL`: value · 2^shift; 0 for a shift of 256 or more.
+#[inline]
+pub fn shl(shift: U256, value: U256) -> U256 {
+    let Some(shift) = below(&shift, 256) else {
+        return U256::ZERO;
+    };
+    let (limbs, bits) = ((shift / 64) as usize, shift % 64);
+    let [v0, v1, v2, v3] = *value.as_limbs();
+    let padded = [0, 0, 0, 0, v0, v1, v2, v3];
+    let mut result = [0; 4];
+    let mut below = 0;
+    for i in 0..4 {
+        let limb = padded[4 - limbs + i];
+        result[i] = limb << bits | below;
+        below = limb >> 1 >> (63 - bits);
+    }
+    U256::from_limbs(result)
+}
+
+/// `SHR`: the logical shift; 0 for a shift of 256 or more.
+#[inline]
+pub fn shr(shift: U256, value: U256) -> U256 {
+    match below(&shift, 256) {
+        Some(shift) => shift_right_filling(value, 0, shift),
+        None => U256::ZERO,
+    }
+}
+
+/// `SAR`: the shift that fills with the sign bit; all sign bits for a shift of 256 or more.
+#[inline]
+pub fn sar(shift: U256, value: U256) -> U256 {
+    let sign = (value.as_limbs()[3] as i64 >> 63) as u64;
+    match below(&shift, 256) {
+        Some(shift) => shift_right_filling(value, sign, shift),
+        None => U256::from_limbs([sign; 4]),
+    }
+}
+
+/// The value shifted right by less than 256, with `fill` for the limbs above it.
+#[inline(always)]
+fn shift_right_filling(value: U256, fill: u64, shift: u32) -> U256 {
+    let (limbs, bits) = ((shift / 64) as usize, shift % 64);
+    let [v0, v1, v2, v3] = *value.as_limbs();
+    let padded = [v0, v1, v2, v3, fill, fill, fill, fill];
+    let mut result = [0; 4];
+    let mut above = fill << 1 << (63 - bits);
+    for i in (0..4).rev() {
+        let limb = padded[limbs + i];
+        result[i] = limb >> bits | above;
+        above = limb << 1 << (63 - bits);
+    }
+    U256::from_limbs(result)
+}
+
+/// `SLT`: whether a < b as two's complement numbers.
+#[inline]
+pub fn slt(a: U256, b: U256) -> bool {
+    if is_negative(a) == is_negative(b) { a < b } else { is_negative(a) }
+}
+
+/// `SGT`: whether a > b as two's complement numbers.
+#[inline]
+pub fn sgt(a: U256, b: U256) -> bool {
+    slt(b, a)
+}
+
+/// `CLZ` (EIP-7939): the count of leading zero bits, 256 for zero.
+#[inline]
+pub fn clz(value: U256) -> U256 {
+    U256::from(value.leading_zeros())
+}
+
+#[inline(always)]
+fn is_negative(a: U256) -> bool {
+    a.as_limbs()[3] >> 63 == 1
+}
+
+#[inline(always)]
+fn abs(a: U256) -> U256 {
+    if is_negative(a) { a.wrapping_neg() } else { a }
+}
+
+/// The quotient and the remainder for a divisor of three or four limbs.
+#[inline(never)]
+fn divide_wide(a: &[u64; 4], m: &[u64; 4]) -> (u128, U256) {
+    if m[3] != 0 {
+        let shift = m[3].leading_zeros();
+        let (x, x4) = shift_left(a, 0, shift);
+        let (m, _) = shift_left(m, 0, shift);
+        let w = Reciprocal::new(m[3], m[2], m[1]);
+        let (quotient, r) = w.divide(&[x[2], x[3], x4, 0], x[1], x[0], &m);
+        return (quotient, U256::from_limbs(shift_right(&r, shift)));
+    }
+    let m = [m[0], m[1], m[2]];
+    if a[3] == 0 && m[2] >> 34 != 0 {
+        let (quotient, [r0, r1, r2]) = divide_few(&[a[0], a[1], a[2]], false, &m);
+        return (quotient.into(), U256::from_limbs([r0, r1, r2, 0]));
+    }
+    let shift = m[2].leading_zeros();
+    let (x, x4) = shift_left(a, 0, shift);
+    let (m, _) = shift_left(&m, 0, shift);
+    let w = Reciprocal::new(m[2], m[1], m[0]);
+    let (quotient, r) = w.divide(&[x[2], x[3], x4], x[1], x[0], &m);
+    let [r0, r1, r2] = shift_right(&r, shift);
+    (quotient, U256::from_limbs([r0, r1, r2, 0]))
+}
+
+/// The quotient and the remainder for a divisor of one or two limbs, both 0 for zero. The limbs come one by one because
+/// they are read one by one: memory just written in another width is slow to read.
+#[inline(never)]
+fn divide_by_two_limbs(a3: u64, a2: u64, a1: u64, a0: u64, d1: u64, d0: u64) -> (U256, u128) {
+    if d1 | d0 == 0 {
+        return (U256::ZERO, 0);
+    }
+    let (mut quotient, mut remainder) = ([a0, a1, a2, a3], [d0, d1]);
+    algorithms::div::div(&mut quotient, &mut remainder);
+    (U256::from_limbs(quotient), join(remainder[1], remainder[0]))
+}
+
+/// The quotient for a divisor of one limb, 0 for zero.
+#[inline(always)]
+fn divide_by_limb(a: &[u64; 4], d: u64) -> U256 {
+    // The quotient of a 128-bit number whose high limb is a remainder has one limb.
+    let step = |high: u64, low: u64| {
+        let quotient = (join(high, low) / u128::from(d)) as u64;
+        (quotient, low.wrapping_sub(quotient.wrapping_mul(d)))
+    };
+    if d == 0 {
+        return U256::ZERO;
+    }
+    let (q3, r) = (a[3] / d, a[3] % d);
+    let (q2, r) = step(r, a[2]);
+    let (q1, r) = step(r, a[1]);
+    let (q0, _) = step(r, a[0]);
+    U256::from_limbs([q0, q1, q2, q3])
+}
+
+/// The quotient and the remainder of `carry` · 2^(64 · N) + `a` by `m`, whose top limb has more than 34 bits, so that
+/// the quotient has less than 32.
+#[inline(always)]
+fn divide_few<const N: usize>(a: &[u64; N], carry: bool, m: &[u64; N]) -> (u64, [u64; N]) {
+    // The estimate from the top 64 bits is never too large, and at most one too small: the errors of the dividend and
+    // of the divisor are each less than one part in 2^33 of a quotient that is less than 2^32.
+    let q = (u64::from(carry) << 63 | a[N - 1] >> 1) / ((m[N - 1] >> 1) + 1);
+    let (product, top) = multiply(m, q);
+    let (remainder, borrow) = subtract(a, &product);
+    let top = u64::from(carry) - top - u64::from(borrow);
+    let (difference, borrow) = subtract(&remainder, m);
+    if top != 0 || !borrow { (q + 1, difference) } else { (q, remainder) }
+}
+
 /// `ADDMOD` with a modulus of three or four limbs.
 #[inline(never)]
 fn addmod_unreduced(a: &[u64; 4], b: &[u64; 4], m: &[u64; 4]) -> U256 {
     let (sum, carry) = add(a, b);
     if m[3] >> 34 != 0 {
-        return U256::from_limbs(reduce_few(&sum, carry, m).1);
+        return U256::from_limbs(divide_few(&sum, carry, m).1);
     }
     if m[3] != 0 {
         let shift = m[3].leading_zeros();
@@ -114,34 +378,6 @@ fn addmod_unreduced(a: &[u64; 4], b: &[u64; 4], m: &[u64; 4]) -> U256 {
     let top = subtract_once(&[x[2], x[3], x4], &m);
     let [r0, r1, r2] = shift_right(&w.step(&top, x[1], x[0], &m), shift);
     U256::from_limbs([r0, r1, r2, 0])
-}
-
-/// The quotient and the remainder of `carry` · 2^(64 · N) + `a` by `m`, whose top limb has more than 34 bits, so that
-/// the quotient has less than 32.
-#[inline(always)]
-fn reduce_few<const N: usize>(a: &[u64; N], carry: bool, m: &[u64; N]) -> (u64, [u64; N]) {
-    // The estimate from the top 64 bits is never too large, and at most one too small: the errors of the dividend and
-    // of the divisor are each less than one part in 2^33 of a quotient that is less than 2^32.
-    let q = (u64::from(carry) << 63 | a[N - 1] >> 1) / ((m[N - 1] >> 1) + 1);
-    let (product, top) = multiply(m, q);
-    let (remainder, borrow) = subtract(a, &product);
-    let top = u64::from(carry) - top - u64::from(borrow);
-    let (difference, borrow) = subtract(&remainder, m);
-    if top != 0 || !borrow { (q + 1, difference) } else { (q, remainder) }
-}
-
-/// `MULMOD`: (a · b) mod m of the 512-bit product, 0 for a zero modulus.
-#[inline]
-pub fn mulmod(a: U256, b: U256, m: U256) -> U256 {
-    let (x, y) = (a.as_limbs(), b.as_limbs());
-    if x[3] | x[2] | y[3] | y[2] == 0 {
-        return rem(U256::from_limbs(product_small([x[0], x[1]], [y[0], y[1]])), m);
-    }
-    let n = m.as_limbs();
-    if n[3] | n[2] | n[1] == 0 {
-        return a.mul_mod(b, m);
-    }
-    mulmod_wide(x, y, n)
 }
 
 /// `MULMOD` with a modulus of two limbs or more. The product is shifted by as much as makes the modulus's highest bit
@@ -266,85 +502,4 @@ fn product_small(a: [u64; 2], b: [u64; 2]) -> [u64; 4] {
     let (p1, carry) = a[1].carrying_mul_add(b[0], p1, 0);
     let (p2, p3) = a[1].carrying_mul_add(b[1], p2, carry);
     [p0, p1, p2, p3]
-}
-
-/// `MUL`: the low 256 bits of the product.
-#[inline]
-pub fn mul(a: U256, b: U256) -> U256 {
-    a.wrapping_mul(b)
-}
-
-/// `EXP`: base to the power of exponent, modulo 2^256; 0^0 is 1.
-#[inline]
-pub fn exp(base: U256, exponent: U256) -> U256 {
-    base.wrapping_pow(exponent)
-}
-
-/// `SIGNEXTEND`: extends the sign of the value whose most significant byte has index `index`, counted from the least
-/// significant byte; an index of 31 or more leaves the value as it is.
-#[inline]
-pub fn signextend(index: U256, value: U256) -> U256 {
-    if index >= U256::from(31) {
-        return value;
-    }
-    let shift = 248 - 8 * index.as_limbs()[0] as usize;
-    (value << shift).arithmetic_shr(shift)
-}
-
-/// `BYTE`: the byte at `index`, counted from the most significant; 0 beyond 31.
-#[inline]
-pub fn byte(index: U256, value: U256) -> U256 {
-    if index >= U256::from(32) {
-        return U256::ZERO;
-    }
-    U256::from(value.byte(31 - index.as_limbs()[0] as usize))
-}
-
-/// `SHL`: value · 2^shift; 0 for a shift of 256 or more.
-#[inline]
-pub fn shl(shift: U256, value: U256) -> U256 {
-    if shift >= U256::from(256) { U256::ZERO } else { value << (shift.as_limbs()[0] as usize) }
-}
-
-/// `SHR`: the logical shift; 0 for a shift of 256 or more.
-#[inline]
-pub fn shr(shift: U256, value: U256) -> U256 {
-    if shift >= U256::from(256) { U256::ZERO } else { value >> (shift.as_limbs()[0] as usize) }
-}
-
-/// `SAR`: the shift that fills with the sign bit; all sign bits for a shift of 256 or more.
-#[inline]
-pub fn sar(shift: U256, value: U256) -> U256 {
-    let shift = if shift >= U256::from(255) { 255 } else { shift.as_limbs()[0] as usize };
-    value.arithmetic_shr(shift)
-}
-
-/// `SLT`: whether a < b as two's complement numbers.
-#[inline]
-pub fn slt(a: U256, b: U256) -> bool {
-    flip_sign(a) < flip_sign(b)
-}
-
-/// `SGT`: whether a > b as two's complement numbers.
-#[inline]
-pub fn sgt(a: U256, b: U256) -> bool {
-    slt(b, a)
-}
-
-/// `CLZ` (EIP-7939): the count of leading zero bits, 256 for zero.
-#[inline]
-pub fn clz(value: U256) -> U256 {
-    U256::from(value.leading_zeros())
-}
-
-fn is_negative(a: U256) -> bool {
-    a.bit(255)
-}
-
-fn abs(a: U256) -> U256 {
-    if is_negative(a) { a.wrapping_neg() } else { a }
-}
-
-fn flip_sign(a: U256) -> U256 {
-    a ^ (U256::ONE << 255)
 }

@@ -32,12 +32,14 @@ pub enum Fork {
     Bpo3,
     Bpo4,
     Bpo5,
+    /// Amsterdam with EIP-8037 as drafted before 2026-04-20, which public stateless vectors are made with.
+    AmsterdamDraft,
     Amsterdam,
 }
 
 impl Fork {
     /// Every fork, in order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Frontier,
         Self::Homestead,
         Self::DaoFork,
@@ -62,6 +64,7 @@ impl Fork {
         Self::Bpo3,
         Self::Bpo4,
         Self::Bpo5,
+        Self::AmsterdamDraft,
         Self::Amsterdam,
     ];
 
@@ -92,6 +95,7 @@ impl Fork {
             Self::Bpo3 => "BPO3",
             Self::Bpo4 => "BPO4",
             Self::Bpo5 => "BPO5",
+            Self::AmsterdamDraft => "AmsterdamDraft",
             Self::Amsterdam => "Amsterdam",
         }
     }

@@ -108,7 +108,7 @@ opcodes! {
     0x48 BASEFEE 0 1 0 2 London;
     0x49 BLOBHASH 1 1 0 3 Cancun;
     0x4a BLOBBASEFEE 0 1 0 2 Cancun;
-    0x4b SLOTNUM 0 1 0 2 Amsterdam;
+    0x4b SLOTNUM 0 1 0 2 AmsterdamDraft;
     0x50 POP 1 0 0 2 Frontier;
     0x51 MLOAD 1 1 0 3 Frontier;
     0x52 MSTORE 2 0 0 3 Frontier;
@@ -194,9 +194,9 @@ opcodes! {
     0xa2 LOG2 4 0 0 1125 Frontier;
     0xa3 LOG3 5 0 0 1500 Frontier;
     0xa4 LOG4 6 0 0 1875 Frontier;
-    0xe6 DUPN 0 1 1 3 Amsterdam;
-    0xe7 SWAPN 0 0 1 3 Amsterdam;
-    0xe8 EXCHANGE 0 0 1 3 Amsterdam;
+    0xe6 DUPN 0 1 1 3 AmsterdamDraft;
+    0xe7 SWAPN 0 0 1 3 AmsterdamDraft;
+    0xe8 EXCHANGE 0 0 1 3 AmsterdamDraft;
     0xf0 CREATE 3 1 0 0 Frontier;
     0xf1 CALL 7 1 0 0 Frontier;
     0xf2 CALLCODE 7 1 0 0 Frontier;

@@ -249,7 +249,7 @@ const OPCODE_SETS: [Fork; 10] = [
     Fork::Shanghai,
     Fork::Cancun,
     Fork::Osaka,
-    Fork::Amsterdam,
+    Fork::AmsterdamDraft,
 ];
 
 static KINDS: [[Kind; 256]; OPCODE_SETS.len()] = {

@@ -85,6 +85,9 @@ pub struct Rules {
     pub has_transfer_logs: bool,
     /// State growth is paid in gas of its own dimension (EIP-8037).
     pub has_state_gas: bool,
+    /// State gas comes back, as such, for state that was not kept: after a failure of the outermost frame or of a
+    /// creation, for a slot set and cleared, for a contract created and destroyed. The first drafts kept it.
+    pub returns_state_gas: bool,
 }
 
 const UNLIMITED: usize = usize::MAX;
@@ -122,6 +125,7 @@ const FRONTIER: Rules = Rules {
     has_prevrandao: false,
     has_transfer_logs: false,
     has_state_gas: false,
+    returns_state_gas: false,
 };
 
 const HOMESTEAD: Rules = Rules { fork: Fork::Homestead, fails_on_unpaid_deposit: true, ..FRONTIER };
@@ -193,7 +197,16 @@ const PRAGUE: Rules = Rules { fork: Fork::Prague, precompiles: PrecompileSet::Pr
 
 const OSAKA: Rules = Rules { fork: Fork::Osaka, precompiles: PrecompileSet::Osaka, ..PRAGUE };
 
-const AMSTERDAM: Rules = Rules { fork: Fork::Amsterdam, has_transfer_logs: true, has_state_gas: true, ..OSAKA };
+const AMSTERDAM_DRAFT: Rules = Rules {
+    fork: Fork::AmsterdamDraft,
+    max_code_size: 32_768,
+    max_initcode_size: 65_536,
+    has_transfer_logs: true,
+    has_state_gas: true,
+    ..OSAKA
+};
+
+const AMSTERDAM: Rules = Rules { fork: Fork::Amsterdam, returns_state_gas: true, ..AMSTERDAM_DRAFT };
 
 impl Rules {
     /// The rules of `fork`.
@@ -214,6 +227,7 @@ impl Rules {
             Fork::Cancun => &CANCUN,
             Fork::Prague => &PRAGUE,
             Fork::Osaka | Fork::Bpo1 | Fork::Bpo2 | Fork::Bpo3 | Fork::Bpo4 | Fork::Bpo5 => &OSAKA,
+            Fork::AmsterdamDraft => &AMSTERDAM_DRAFT,
             Fork::Amsterdam => &AMSTERDAM,
         }
     }

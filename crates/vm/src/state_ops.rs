@@ -246,7 +246,11 @@ impl Vm<'_> {
         if original == new {
             let first_gas = if original.is_zero() { set_gas } else { rules.sstore_reset_gas };
             price.refund += (first_gas - rules.sload_gas) as i64;
-            price.state_credit = if original.is_zero() { state_gas } else { 0 };
+            if original.is_zero() && rules.returns_state_gas {
+                price.state_credit = state_gas;
+            } else if original.is_zero() {
+                price.refund += state_gas as i64;
+            }
         }
         price
     }
@@ -270,7 +274,9 @@ impl Vm<'_> {
 
     /// Gives back what a creation charged for an account that was not created after all.
     pub(crate) fn credit_new_account(&mut self) {
-        self.frame.state_gas.credit(self.new_account_state_gas());
+        if self.rules.returns_state_gas {
+            self.frame.state_gas.credit(self.new_account_state_gas());
+        }
     }
 
     pub(crate) unsafe fn op_tload(&mut self, sp: *mut U256, gas: u64) -> Next {

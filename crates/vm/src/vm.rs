@@ -349,11 +349,11 @@ impl<'r> Vm<'r> {
 
     /// The result of the outermost frame, whose output is in `return_data`.
     fn outer_result(&mut self, halt: Option<Halt>, gas: u64, state_gas: StateGas) -> CallResult {
-        let mut settled = StateGas::default();
-        match halt {
-            None => settled.join_success(state_gas),
-            Some(_) => settled.join_failure(state_gas),
-        }
+        let settled = match halt {
+            None => state_gas,
+            Some(_) if !self.rules.returns_state_gas => state_gas,
+            Some(_) => StateGas { reservoir: state_gas.reservoir + state_gas.used, ..StateGas::default() },
+        };
         if halt.is_some_and(|reason| reason != Halt::Revert) {
             self.return_data.clear();
         }

@@ -350,6 +350,11 @@ impl<'a> JsonCursor<'a> {
         }
     }
 
+    /// A quantity of at most 64 bits, where strings may also hold decimal digits as in a `genesis.json`.
+    pub fn u64_or_decimal(&self) -> Result<u64, JsonError> {
+        u64::try_from(self.u256_or_decimal()?).map_err(|_| self.error(JsonErrorKind::TooLarge { max_bits: 64 }))
+    }
+
     /// A byte string: `0x` and an even number of hex digits.
     pub fn bytes(&self) -> Result<Bytes, JsonError> {
         let digits = self.string()?.strip_prefix("0x");

@@ -41,7 +41,7 @@ fn account(cursor: &JsonCursor<'_>) -> Result<AllocAccount, JsonError> {
     let basic = cursor.optional("basic")?.unwrap_or_else(|| cursor.clone());
     let mut account = AllocAccount::default();
     if let Some(nonce) = basic.optional("nonce")? {
-        account.nonce = nonce.u64()?;
+        account.nonce = nonce.u64_or_decimal()?;
     }
     if let Some(balance) = basic.optional("balance")? {
         account.balance = balance.u256_or_decimal()?;

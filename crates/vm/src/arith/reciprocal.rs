@@ -25,6 +25,9 @@
 //! step ends by adding or subtracting m until the remainder is in [0, m). How accurate W and q are is a matter of speed
 //! only: q is never above the true quotient and less than 8 below it, so the correction is short.
 
+// Loops over limbs index several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 /// W of the essay, least significant limb first.
 #[derive(Clone, Copy)]
 pub(super) struct Reciprocal([u64; 3]);
@@ -188,6 +191,6 @@ fn high(a: u64, b: u64) -> u64 {
 }
 
 #[inline(always)]
-fn join(high: u64, low: u64) -> u128 {
+pub(super) fn join(high: u64, low: u64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
