@@ -9,16 +9,16 @@
 //! ```
 //!
 //! `storage` and `accounts` may be absent, and so may every field of an account. The code is put at [`TARGET`], where
-//! the file may not put an account of its own, and a sender with enough ether calls it.
+//! the file may not put an account of its own, and a sender with enough ether calls it. The rules are Osaka's; with a gas
+//! limit above the most that Osaka allows a transaction (2^24) they are Prague's, which has no such bound.
 
 use crate::BenchError;
 use crate::case::{Case, CaseTransaction, Group};
 use crate::files::Document;
-use crate::revm_engine::CHAIN_ID;
-use crate::synthetic;
+use crate::synthetic::{self, CHAIN_ID};
 use alloy_primitives::{Address, U256, address};
 use rialto_stf::json::{self, Alloc, AllocAccount, JsonCursor, JsonError};
-use rialto_stf::{Header, Transaction};
+use rialto_stf::{ChainSpec, Header, Transaction};
 use rialto_vm::Fork;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,13 +46,18 @@ pub fn parse(file: &str, text: &[u8]) -> Result<Case, BenchError> {
             return Err(BenchError::ReservedAddress { file: file.into(), field: format!("accounts.{reserved}") });
         }
     }
+    // The file's own account goes before where it names one of these.
+    for (address, account) in synthetic::system_accounts() {
+        accounts.1.entry(address).or_insert(account);
+    }
     accounts.1.insert(TARGET, accounts.0);
     accounts.1.insert(SENDER, AllocAccount { balance: U256::MAX >> 1, ..AllocAccount::default() });
     let header = synthetic::header();
+    let is_capped = transaction.gas_limit <= synthetic::MAX_TRANSACTION_GAS;
     Ok(Case {
         name,
         group: Group::Synthetic,
-        fork: Fork::Osaka,
+        chain: ChainSpec::of_fork(if is_capped { Fork::Osaka } else { Fork::Prague }, CHAIN_ID),
         header: Header { gas_limit: header.gas_limit.max(transaction.gas_limit), ..header },
         block_hashes: BTreeMap::new(),
         accounts: accounts.1,

@@ -103,7 +103,7 @@ pub(crate) fn measure<A: Engine, B: Engine>(
 }
 
 /// Checks that both engines do the same with every transaction, and as much as the header says. Returns the gas used.
-pub(crate) fn compare<A: Engine, B: Engine>(case: &Case, rialto: &A, revm: &B) -> Result<u64, BenchError> {
+pub fn compare<A: Engine, B: Engine>(case: &Case, rialto: &A, revm: &B) -> Result<u64, BenchError> {
     let revm_results = revm.results()?;
     let rialto_results = rialto.results()?;
     let mismatch = |transaction, what, ours: String, theirs: String| {

@@ -13,6 +13,7 @@ mod case_file;
 mod contracts;
 mod engine;
 mod error;
+pub mod example_script;
 mod files;
 mod harness;
 mod mainnet;
@@ -28,7 +29,7 @@ pub use case_file::{SENDER, TARGET, load as load_case_file, parse as parse_case_
 pub use contracts::{Contracts, call_data, word};
 pub use engine::Engine;
 pub use error::BenchError;
-pub use harness::{CaseReport, Effort};
+pub use harness::{CaseReport, Effort, compare};
 pub use mainnet::load as load_mainnet;
 pub use report::{GeometricMeans, Plan, Report, VectorReport, run, run_vectors};
 pub use revm_engine::RevmCase;

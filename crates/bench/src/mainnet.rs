@@ -3,11 +3,10 @@
 //! for one, `block_hashes.json`. Senders are recovered from the signatures here, once, and compared with `from`.
 
 use crate::BenchError;
-use crate::case::{Case, CaseTransaction, Group, mainnet_fork};
+use crate::case::{Case, CaseTransaction, Group};
 use crate::files::{self, Document};
 use alloy_primitives::Address;
-use rialto_stf::{SRange, Transaction, json};
-use rialto_vm::Fork;
+use rialto_stf::{BlockRules, ChainSpec, SRange, Transaction, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -39,14 +38,15 @@ fn load_block(folder: &Path, files: &BTreeMap<String, Document>) -> Result<Case,
     let json = file("block.json")?.decode(json::block)?;
     let header = json.block.header;
     let name = format!("block_{}", header.number);
-    let fork = mainnet_fork(header.number, header.timestamp);
+    let chain = ChainSpec::mainnet();
+    let rules = chain.rules_at(header.number, header.timestamp);
     let transactions = json.block.transactions.into_iter().zip(json.senders).enumerate();
     let transactions =
-        transactions.map(|(index, (transaction, stated))| with_sender(&name, fork, index, transaction, stated));
+        transactions.map(|(index, (transaction, stated))| with_sender(&name, rules, index, transaction, stated));
     let block_hashes = files.get("block_hashes.json").map(|hashes| hashes.decode(json::block_hashes)).transpose()?;
     Ok(Case {
         group: Group::Mainnet,
-        fork,
+        chain,
         block_hashes: block_hashes.unwrap_or_default(),
         accounts: file("pre_state.json")?.decode(json::alloc)?,
         transactions: transactions.collect::<Result<_, _>>()?,
@@ -59,12 +59,12 @@ fn load_block(folder: &Path, files: &BTreeMap<String, Document>) -> Result<Case,
 /// Recovers the sender of transaction `index` of a case.
 pub(crate) fn with_sender(
     case: &str,
-    fork: Fork,
+    rules: &BlockRules,
     index: usize,
     transaction: Transaction,
     stated: Option<Address>,
 ) -> Result<CaseTransaction, BenchError> {
-    let s_range = if fork >= Fork::Homestead { SRange::Low } else { SRange::Any };
+    let s_range = if rules.requires_low_s { SRange::Low } else { SRange::Any };
     let recovered = transaction.sender(s_range).map_err(|error| BenchError::Signature {
         case: case.into(),
         transaction: index,

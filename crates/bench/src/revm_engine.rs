@@ -25,15 +25,12 @@ use revm::primitives::StorageKeyMap;
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use revm::{Context, DatabaseRef, ExecuteEvm, MainBuilder, MainContext};
-use rialto_stf::Header;
 use rialto_stf::json::Alloc;
+use rialto_stf::{ChainSpec, Header};
 use rialto_vm::Fork;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-
-/// EIP-1559's chain of one: everything here runs on the main network's rules.
-pub(crate) const CHAIN_ID: u64 = 1;
 
 /// A pre-state in revm's types.
 #[derive(Debug, Default)]
@@ -101,8 +98,8 @@ impl RevmCase {
         Self {
             name: case.name.clone(),
             backing: Backing::new(&case.accounts, &case.block_hashes),
-            configuration: configuration(case.fork),
-            block: block_environment(case.fork, &case.header),
+            configuration: configuration(&case.chain, &case.header),
+            block: block_environment(&case.chain, &case.header),
             transactions: case.transactions.iter().map(transaction_environment).collect(),
         }
     }
@@ -143,33 +140,39 @@ impl Engine for RevmCase {
     }
 }
 
-pub(crate) fn configuration(fork: Fork) -> CfgEnv {
-    CfgEnv::new_with_spec(spec_id(fork)).with_chain_id(CHAIN_ID)
+pub(crate) fn configuration(chain: &ChainSpec, header: &Header) -> CfgEnv {
+    let fork = chain.fork_at(header.number, header.timestamp);
+    CfgEnv::new_with_spec(spec_id(fork)).with_chain_id(chain.chain_id)
 }
+
+/// revm's name for each fork that changed execution; the forks in between follow the one before. revm has no
+/// Constantinople: the main network began Petersburg in the same block.
+const SPECS: [(Fork, SpecId); 15] = [
+    (Fork::Frontier, SpecId::FRONTIER),
+    (Fork::Homestead, SpecId::HOMESTEAD),
+    (Fork::TangerineWhistle, SpecId::TANGERINE),
+    (Fork::SpuriousDragon, SpecId::SPURIOUS_DRAGON),
+    (Fork::Byzantium, SpecId::BYZANTIUM),
+    (Fork::Petersburg, SpecId::PETERSBURG),
+    (Fork::Istanbul, SpecId::ISTANBUL),
+    (Fork::Berlin, SpecId::BERLIN),
+    (Fork::London, SpecId::LONDON),
+    (Fork::Paris, SpecId::MERGE),
+    (Fork::Shanghai, SpecId::SHANGHAI),
+    (Fork::Cancun, SpecId::CANCUN),
+    (Fork::Prague, SpecId::PRAGUE),
+    (Fork::Osaka, SpecId::OSAKA),
+    (Fork::Amsterdam, SpecId::AMSTERDAM),
+];
 
 fn spec_id(fork: Fork) -> SpecId {
-    match fork {
-        Fork::Frontier => SpecId::FRONTIER,
-        Fork::Homestead | Fork::DaoFork => SpecId::HOMESTEAD,
-        Fork::TangerineWhistle => SpecId::TANGERINE,
-        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
-        // Constantinople never ruled a block of the main network: Petersburg began with it.
-        Fork::Byzantium | Fork::Constantinople => SpecId::BYZANTIUM,
-        Fork::Petersburg => SpecId::PETERSBURG,
-        Fork::Istanbul | Fork::MuirGlacier => SpecId::ISTANBUL,
-        Fork::Berlin => SpecId::BERLIN,
-        Fork::London | Fork::ArrowGlacier | Fork::GrayGlacier => SpecId::LONDON,
-        Fork::Paris => SpecId::MERGE,
-        Fork::Shanghai => SpecId::SHANGHAI,
-        Fork::Cancun => SpecId::CANCUN,
-        Fork::Prague => SpecId::PRAGUE,
-        Fork::Osaka | Fork::Bpo1 | Fork::Bpo2 | Fork::Bpo3 | Fork::Bpo4 | Fork::Bpo5 => SpecId::OSAKA,
-        Fork::Amsterdam => SpecId::AMSTERDAM,
-    }
+    SPECS.iter().rev().find(|(first, _)| fork >= *first).map_or(SpecId::FRONTIER, |(_, spec)| *spec)
 }
 
-pub(crate) fn block_environment(fork: Fork, header: &Header) -> BlockEnv {
-    let fraction = configuration(fork).blob_base_fee_update_fraction();
+pub(crate) fn block_environment(chain: &ChainSpec, header: &Header) -> BlockEnv {
+    let fork = chain.fork_at(header.number, header.timestamp);
+    let fraction = chain.blob_params(fork).map(|params| params.base_fee_update_fraction);
+    let blob_price = |(excess, fraction)| BlobExcessGasAndPrice::new(excess, fraction);
     BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,
@@ -178,7 +181,7 @@ pub(crate) fn block_environment(fork: Fork, header: &Header) -> BlockEnv {
         basefee: header.base_fee_per_gas.unwrap_or_default(),
         difficulty: header.difficulty,
         prevrandao: (fork >= Fork::Paris).then_some(header.mix_hash),
-        blob_excess_gas_and_price: header.excess_blob_gas.map(|excess| BlobExcessGasAndPrice::new(excess, fraction)),
+        blob_excess_gas_and_price: header.excess_blob_gas.zip(fraction).map(blob_price),
         slot_num: header.slot_number.unwrap_or_default(),
     }
 }

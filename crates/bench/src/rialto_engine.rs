@@ -1,19 +1,68 @@
-//! Running a case on Rialto.
+//! Running a case on Rialto: a block executor over the pre-state in memory, fed with transactions and their senders.
+//!
+//! The clock runs from the making of the executor to its outcome: receipts with their blooms, and the ordered diff. The
+//! system calls before the transactions are part of the pre-state; those after them are part of the outcome, so Rialto
+//! does them inside the measured time although revm's side does not.
 
 use crate::BenchError;
 use crate::case::{Case, TransactionResult};
 use crate::engine::Engine;
-use std::time::Duration;
+use alloy_primitives::{Address, Bytes};
+use rialto_state::{MemoryState, StateReader};
+use rialto_stf::{BlockExecutor, ChainSpec, Header, Outcome, Transaction, json};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// A case in Rialto's types.
 pub struct RialtoCase {
     name: String,
+    chain: ChainSpec,
+    header: Header,
+    state: MemoryState,
+    transactions: Vec<(Transaction, Address)>,
+}
+
+/// What is left of a run when the clock has stopped.
+struct Run {
+    elapsed: Duration,
+    outcome: Outcome,
+    /// Of each transaction: gas used, success, output.
+    transactions: Vec<(u64, bool, Bytes)>,
 }
 
 impl RialtoCase {
     /// Translates a case.
     pub fn new(case: &Case) -> Self {
-        Self { name: case.name.clone() }
+        let mut state = json::memory_state(&case.accounts);
+        for (number, hash) in &case.block_hashes {
+            state.insert_block_hash(*number, *hash);
+        }
+        let transactions = case.transactions.iter().map(|item| (item.transaction.clone(), item.sender));
+        Self {
+            name: case.name.clone(),
+            chain: case.chain.clone(),
+            header: case.header.clone(),
+            state,
+            transactions: transactions.collect(),
+        }
+    }
+
+    fn rejected(&self, transaction: usize, reason: impl ToString) -> BenchError {
+        let (case, reason) = (self.name.clone(), reason.to_string());
+        BenchError::Rejected { case, transaction, engine: Self::NAME, reason }
+    }
+
+    fn run(&self) -> Result<Run, BenchError> {
+        let reader: &dyn StateReader = &self.state;
+        let start = Instant::now();
+        let mut executor = BlockExecutor::new(&self.chain, &self.header, reader);
+        let mut transactions = Vec::with_capacity(self.transactions.len());
+        for (index, (transaction, sender)) in self.transactions.iter().enumerate() {
+            let done = executor.transaction(transaction, *sender).map_err(|error| self.rejected(index, error))?;
+            transactions.push((done.gas_used, done.halt.is_none(), done.output));
+        }
+        let outcome = executor.finish(&[], &[]).map_err(|error| self.rejected(self.transactions.len(), error))?;
+        Ok(Run { elapsed: start.elapsed(), outcome, transactions })
     }
 }
 
@@ -21,11 +70,18 @@ impl Engine for RialtoCase {
     const NAME: &'static str = "rialto";
 
     fn time(&self) -> Result<Duration, BenchError> {
-        self.results().map(|_| Duration::ZERO)
+        let run = self.run()?;
+        black_box(run.outcome);
+        Ok(run.elapsed)
     }
 
     fn results(&self) -> Result<Vec<TransactionResult>, BenchError> {
-        let (case, reason) = (self.name.clone(), "block execution is not there yet".into());
-        Err(BenchError::Rejected { case, transaction: 0, engine: Self::NAME, reason })
+        let run = self.run()?;
+        let items = run.transactions.into_iter().zip(run.outcome.receipts);
+        let result = |((gas_used, success, output), receipt): ((u64, bool, Bytes), rialto_stf::Receipt)| {
+            let logs = receipt.logs.into_iter().map(|log| (log.address, log.topics.to_vec(), log.data));
+            TransactionResult { gas_used, success, logs: logs.collect(), output }
+        };
+        Ok(items.map(result).collect())
     }
 }

@@ -6,16 +6,17 @@
 
 use crate::case::{Case, CaseTransaction, Group};
 use crate::contracts::{Contracts, call_data, word};
-use crate::revm_engine::CHAIN_ID;
 use crate::world::World;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
-use rialto_stf::json::AllocAccount;
-use rialto_stf::{Header, Transaction, TxType};
+use rialto_stf::json::{Alloc, AllocAccount};
+use rialto_stf::{ChainSpec, Header, Transaction, TxType};
 use rialto_vm::Fork;
 use std::collections::BTreeMap;
 
 /// Gas limit of one transaction of the loops: the most that Osaka allows (EIP-7825).
-const MAX_TRANSACTION_GAS: u64 = 1 << 24;
+pub(crate) const MAX_TRANSACTION_GAS: u64 = 1 << 24;
+/// Chain id of everything but the main network's blocks.
+pub(crate) const CHAIN_ID: u64 = 1;
 const GWEI: u128 = 1_000_000_000;
 const DEPLOYER: Address = address!("0x00000000000000000000000000000000000d0e01");
 
@@ -52,6 +53,21 @@ pub(crate) fn header() -> Header {
     }
 }
 
+fn chain() -> ChainSpec {
+    ChainSpec::of_fork(Fork::Osaka, CHAIN_ID)
+}
+
+/// Every block ends with calls to these contracts (EIP-7002, EIP-7251). Here they return nothing: no requests.
+const REQUEST_CONTRACTS: [Address; 2] =
+    [address!("0x00000961ef480eb55e80d19ad83579a64c007002"), address!("0x0000bbddc7ce488642fb579f8b00f3a590007251")];
+
+/// Accounts that a block of these rules needs whatever it does.
+pub(crate) fn system_accounts() -> Alloc {
+    // STOP.
+    let silent = AllocAccount { nonce: 1, code: Bytes::from_static(&[0]), ..AllocAccount::default() };
+    REQUEST_CONTRACTS.into_iter().map(|address| (address, silent.clone())).collect()
+}
+
 /// The account number `index` of a family of accounts without code.
 fn person(family: &str, index: u64) -> Address {
     Address::from_slice(&keccak256(format!("{family} {index}"))[12..])
@@ -69,7 +85,8 @@ impl Draft {
     fn new(name: &'static str, people: impl IntoIterator<Item = Address>) -> Self {
         let rich = AllocAccount { balance: U256::from(1_000_000 * GWEI * GWEI), ..AllocAccount::default() };
         let accounts = people.into_iter().chain([DEPLOYER, header().beneficiary]).map(|person| (person, rich.clone()));
-        let world = World::new(Fork::Osaka, header(), &accounts.collect(), &BTreeMap::new());
+        let accounts = accounts.chain(system_accounts()).collect();
+        let world = World::new(chain(), header(), &accounts, &BTreeMap::new());
         Self { name, world, nonces: BTreeMap::new(), transactions: Vec::new() }
     }
 
@@ -120,7 +137,7 @@ impl Draft {
         Case {
             name: self.name.into(),
             group: Group::Synthetic,
-            fork: Fork::Osaka,
+            chain: chain(),
             header: header(),
             block_hashes: BTreeMap::new(),
             accounts: self.world.accounts(),

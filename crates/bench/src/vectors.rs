@@ -7,11 +7,11 @@ use crate::BenchError;
 use crate::case::{Case, CaseTransaction, Group};
 use crate::files::{self, Document, failed};
 use crate::mainnet::with_sender;
+use crate::synthetic::CHAIN_ID;
 use crate::world::World;
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use rialto_stf::json::{self, Alloc, JsonCursor, JsonError};
-use rialto_stf::{Block, Header};
-use rialto_vm::Fork;
+use rialto_stf::{Block, ChainSpec, Header};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const CONSOLIDATION_REQUESTS: Address = address!("0x0000bbddc7ce488642fb579f8b00
 /// One test: its name, pre-state, genesis and blocks in RLP.
 struct Vector {
     name: String,
-    fork: String,
+    network: String,
     accounts: Alloc,
     genesis: Header,
     blocks: Vec<Bytes>,
@@ -53,7 +53,7 @@ fn vectors(root: &JsonCursor<'_>) -> Result<Vec<Vector>, JsonError> {
         let blocks = test.field("blocks")?.items()?.map(|block| block.field("rlp")?.bytes());
         Ok(Vector {
             name: name.into(),
-            fork: test.field("network")?.string()?.into(),
+            network: test.field("network")?.string()?.into(),
             accounts: json::alloc(&test.field("pre")?)?,
             genesis: json::header(&test.field("genesisBlockHeader")?)?,
             blocks: blocks.collect::<Result<_, _>>()?,
@@ -64,20 +64,22 @@ fn vectors(root: &JsonCursor<'_>) -> Result<Vec<Vector>, JsonError> {
 
 fn cases(vector: Vector) -> Result<Vec<Case>, BenchError> {
     let wrong = |reason: String| BenchError::Block { case: vector.name.clone(), reason };
-    let fork = Fork::from_name(&vector.fork).ok_or_else(|| wrong(format!("the unknown fork {}", vector.fork)))?;
+    let chain = ChainSpec::from_network(&vector.network, CHAIN_ID);
+    let chain = chain.ok_or_else(|| wrong(format!("the unknown network {}", vector.network)))?;
     let mut block_hashes = BTreeMap::from([(vector.genesis.number, vector.genesis.hash())]);
-    let mut world = World::new(fork, vector.genesis.clone(), &vector.accounts, &block_hashes);
+    let mut world = World::new(chain.clone(), vector.genesis.clone(), &vector.accounts, &block_hashes);
     let mut cases = Vec::new();
     for (index, rlp) in vector.blocks.iter().enumerate() {
         let block = Block::decode(rlp).map_err(|error| wrong(error.to_string()))?;
         let name =
             if vector.blocks.len() == 1 { vector.name.clone() } else { format!("{} block {}", vector.name, index + 1) };
         let header = block.header.clone();
+        let rules = chain.rules_at(header.number, header.timestamp);
         let transactions = block.transactions.into_iter().enumerate();
-        let transactions = transactions.map(|(index, transaction)| with_sender(&name, fork, index, transaction, None));
+        let transactions = transactions.map(|(index, transaction)| with_sender(&name, rules, index, transaction, None));
         let case = Case {
             group: Group::Vectors,
-            fork,
+            chain: chain.clone(),
             block_hashes: block_hashes.clone(),
             accounts: begin_block(&mut world, &header, &block_hashes).map_err(wrong)?,
             transactions: transactions.collect::<Result<_, _>>()?,

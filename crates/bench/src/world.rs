@@ -9,20 +9,19 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::context::result::ExecutionResult;
 use revm::database::{AccountState, CacheDB};
 use revm::{Context, DatabaseRef, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm};
-use rialto_stf::Header;
 use rialto_stf::json::{Alloc, AllocAccount};
-use rialto_vm::Fork;
+use rialto_stf::{ChainSpec, Header};
 use std::collections::BTreeMap;
 
 /// A state that transactions change.
 pub(crate) struct World {
-    fork: Fork,
+    chain: ChainSpec,
     header: Header,
     database: CacheDB<Backing>,
 }
 
 impl World {
-    pub(crate) fn new(fork: Fork, header: Header, accounts: &Alloc, block_hashes: &BTreeMap<u64, B256>) -> Self {
+    pub(crate) fn new(chain: ChainSpec, header: Header, accounts: &Alloc, block_hashes: &BTreeMap<u64, B256>) -> Self {
         let mut database = CacheDB::new(Backing::default());
         let backing = Backing::new(accounts, block_hashes);
         for (address, account) in accounts {
@@ -31,15 +30,15 @@ impl World {
             let storage = account.storage.iter().map(|(slot, value)| (*slot, *value)).collect();
             database.replace_account_storage(*address, storage).unwrap_or_else(|never| match never {});
         }
-        Self { fork, header, database }
+        Self { chain, header, database }
     }
 
     /// Runs one transaction.
     pub(crate) fn transact(&mut self, transaction: &CaseTransaction) -> Result<ExecutionResult, String> {
         let context = Context::mainnet()
             .with_db(&mut self.database)
-            .with_cfg(revm_engine::configuration(self.fork))
-            .with_block(revm_engine::block_environment(self.fork, &self.header));
+            .with_cfg(revm_engine::configuration(&self.chain, &self.header))
+            .with_block(revm_engine::block_environment(&self.chain, &self.header));
         let result = context.build_mainnet().transact_commit(revm_engine::transaction_environment(transaction));
         result.map_err(|error| error.to_string())
     }
@@ -52,8 +51,8 @@ impl World {
         }
         let context = Context::mainnet()
             .with_db(&mut self.database)
-            .with_cfg(revm_engine::configuration(self.fork))
-            .with_block(revm_engine::block_environment(self.fork, &self.header));
+            .with_cfg(revm_engine::configuration(&self.chain, &self.header))
+            .with_block(revm_engine::block_environment(&self.chain, &self.header));
         let result = context.build_mainnet().system_call_commit(contract, input);
         result.map(drop).map_err(|error| error.to_string())
     }

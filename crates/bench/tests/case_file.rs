@@ -1,7 +1,7 @@
 //! Case files: what a good one does, and how bad ones are refused.
 
 use alloy_primitives::{B256, U256};
-use rialto_bench::{BenchError, Engine, RevmCase, SENDER, TARGET, parse_case_file};
+use rialto_bench::{BenchError, Engine, RevmCase, RialtoCase, SENDER, TARGET, compare, parse_case_file};
 
 fn parse(text: &str) -> Result<rialto_bench::Case, BenchError> {
     parse_case_file("case.json", text.as_bytes())
@@ -17,7 +17,9 @@ fn code_runs_with_its_input_storage_and_accounts() {
         "accounts": {"0x000000000000000000000000000000000000aaaa": {"balance": "0x300", "code": "0x00", "storage": {"0x5": "0x6"}}}}"#;
     let case = parse(text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((case.name.as_str(), case.transactions[0].transaction.gas_limit), ("sum", 100_000));
-    let results = RevmCase::new(&case).results().unwrap_or_else(|error| panic!("{error}"));
+    let (rialto, revm) = (RialtoCase::new(&case), RevmCase::new(&case));
+    compare(&case, &rialto, &revm).unwrap_or_else(|error| panic!("{error}"));
+    let results = rialto.results().unwrap_or_else(|error| panic!("{error}"));
     assert!(results[0].success);
     assert_eq!(results[0].output.as_ref(), B256::from(U256::from(0x327)).as_slice());
 }
@@ -60,11 +62,18 @@ fn bad_files_are_refused_with_the_field() {
 }
 
 #[test]
+fn a_gas_limit_above_osaka_s_bound_is_taken() {
+    // JUMPDEST, 0 and JUMP until 20,000,000 gas are used up.
+    let case = parse(r#"{"name": "loop", "code": "0x5b5f56", "input": "0x", "gas_limit": 20000000}"#).unwrap();
+    let gas = compare(&case, &RialtoCase::new(&case), &RevmCase::new(&case));
+    assert_eq!(gas.unwrap_or_else(|error| panic!("{error}")), 20_000_000);
+}
+
+#[test]
 fn gas_below_the_intrinsic_cost_is_an_engine_s_error() {
     let case = parse(r#"{"name": "poor", "code": "0x00", "input": "0x", "gas_limit": 20999}"#).unwrap();
-    let error = RevmCase::new(&case).results().unwrap_err();
-    assert!(
-        matches!(&error, BenchError::Rejected { case, transaction: 0, engine: "revm", .. } if case == "poor"),
-        "{error}"
-    );
+    for results in [RevmCase::new(&case).results(), RialtoCase::new(&case).results()] {
+        let error = results.unwrap_err();
+        assert!(matches!(&error, BenchError::Rejected { case, transaction: 0, .. } if case == "poor"), "{error}");
+    }
 }
