@@ -6,8 +6,8 @@
 use crate::access_list::AccessListBuilder;
 use crate::transact::{TxOutcome, transact};
 use crate::{
-    Activation, BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Header, IntrinsicGas, Receipt,
-    ReceiptStatus, Transaction, TxError, Withdrawal, dao, fees, system,
+    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Header, IntrinsicGas, Receipt, ReceiptStatus,
+    Transaction, TxError, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -105,7 +105,6 @@ impl<'r> BlockExecutor<'r> {
         let journal = Journal::new(reader, HASH_SEED);
         let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal);
         let blob_limit = blobs.map_or(0, |params| params.max * fees::GAS_PER_BLOB);
-        let is_dao_fork_block = chain.schedule.contains(&(Activation::Block(header.number), rialto_vm::Fork::DaoFork));
         Self {
             vm,
             rules,
@@ -115,7 +114,7 @@ impl<'r> BlockExecutor<'r> {
             receipts: Vec::new(),
             access_list: rules.has_access_lists.then(AccessListBuilder::default),
             root_after: None,
-            drains_dao: chain.drains_dao && is_dao_fork_block,
+            drains_dao: chain.drains_dao && dao::is_fork_block(chain, header.number),
         }
     }
 

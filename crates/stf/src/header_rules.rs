@@ -1,7 +1,7 @@
 //! Is a header a valid successor of its parent, and is a body the one that its header commits to.
 
 use crate::difficulty::next_difficulty;
-use crate::{Block, BlockError, BlockRules, ChainSpec, Header, Transaction, Withdrawal, fees, ommers_hash};
+use crate::{Block, BlockError, BlockRules, ChainSpec, Header, Transaction, Withdrawal, dao, fees, ommers_hash};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -31,6 +31,7 @@ pub fn validate_header(chain: &ChainSpec, header: &Header, parent: &Header) -> R
     if header.extra_data.len() > MAX_EXTRA_DATA_BYTES {
         return Err(wrong("extra_data", format!("at most {MAX_EXTRA_DATA_BYTES} bytes"), header.extra_data.len()));
     }
+    dao::validate_mark(chain, header)?;
     if header.gas_used > header.gas_limit {
         return Err(wrong("gas_used", format!("at most {}, the gas limit", header.gas_limit), header.gas_used));
     }
