@@ -45,7 +45,7 @@ pub fn div(a: U256, b: U256) -> U256 {
     if y[1] != 0 {
         return divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).0;
     }
-    divide_by_limb(x, y[0])
+    divide_by_limb(x, y[0]).0
 }
 
 /// `MOD`: the remainder, 0 for a zero divisor.
@@ -61,7 +61,10 @@ pub fn rem(a: U256, b: U256) -> U256 {
     if y[3] | y[2] != 0 {
         return divide_wide(x, y).1;
     }
-    U256::from(divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).1)
+    if y[1] != 0 {
+        return U256::from(divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).1);
+    }
+    U256::from(divide_by_limb(x, y[0]).1)
 }
 
 /// `SDIV`: the two's complement quotient truncated towards zero; -2^255 / -1 wraps to -2^255.
@@ -88,10 +91,17 @@ pub fn addmod(a: U256, b: U256, m: U256) -> U256 {
         let (difference, borrow) = subtract(&sum, n);
         return U256::from_limbs(if carry || !borrow { difference } else { sum });
     }
-    if n[3] | n[2] == 0 {
-        return a.add_mod(b, m);
+    let (mut sum, carry) = add(x, y);
+    if n[3] | n[2] != 0 {
+        return reduce_sum(&sum, carry, n);
     }
-    addmod_unreduced(x, y, n)
+    if carry && !m.is_zero() {
+        // The multiple of m between 2^255 and 2^256 brings the sum below 2^256, if need be twice.
+        let multiple = *(m << m.leading_zeros()).as_limbs();
+        let (difference, borrow) = subtract(&sum, &multiple);
+        sum = if borrow { difference } else { subtract(&difference, &multiple).0 };
+    }
+    rem(U256::from_limbs(sum), m)
 }
 
 /// `MULMOD`: (a · b) mod m of the 512-bit product, 0 for a zero modulus.
@@ -103,7 +113,8 @@ pub fn mulmod(a: U256, b: U256, m: U256) -> U256 {
     }
     let n = m.as_limbs();
     if n[3] | n[2] | n[1] == 0 {
-        return a.mul_mod(b, m);
+        let (r, s) = (divide_by_limb(x, n[0]).1, divide_by_limb(y, n[0]).1);
+        return U256::from((u128::from(r) * u128::from(s)).checked_rem(n[0].into()).unwrap_or(0));
     }
     mulmod_wide(x, y, n)
 }
@@ -312,34 +323,32 @@ fn divide_wide(a: &[u64; 4], m: &[u64; 4]) -> (u128, U256) {
     (quotient, U256::from_limbs([r0, r1, r2, 0]))
 }
 
-/// The quotient and the remainder for a divisor of one or two limbs, both 0 for zero. The limbs come one by one because
-/// they are read one by one: memory just written in another width is slow to read.
+/// The quotient and the remainder for a divisor of two limbs. The limbs come one by one because they are read one by
+/// one: memory just written in another width is slow to read.
 #[inline(never)]
 fn divide_by_two_limbs(a3: u64, a2: u64, a1: u64, a0: u64, d1: u64, d0: u64) -> (U256, u128) {
-    if d1 | d0 == 0 {
-        return (U256::ZERO, 0);
-    }
+    debug_assert!(d1 != 0, "divisor of one limb");
     let (mut quotient, mut remainder) = ([a0, a1, a2, a3], [d0, d1]);
     algorithms::div::div(&mut quotient, &mut remainder);
     (U256::from_limbs(quotient), join(remainder[1], remainder[0]))
 }
 
-/// The quotient for a divisor of one limb, 0 for zero.
+/// The quotient and the remainder for a divisor of one limb, both 0 for zero.
 #[inline(always)]
-fn divide_by_limb(a: &[u64; 4], d: u64) -> U256 {
+fn divide_by_limb(a: &[u64; 4], d: u64) -> (U256, u64) {
     // The quotient of a 128-bit number whose high limb is a remainder has one limb.
     let step = |high: u64, low: u64| {
         let quotient = (join(high, low) / u128::from(d)) as u64;
         (quotient, low.wrapping_sub(quotient.wrapping_mul(d)))
     };
     if d == 0 {
-        return U256::ZERO;
+        return (U256::ZERO, 0);
     }
     let (q3, r) = (a[3] / d, a[3] % d);
     let (q2, r) = step(r, a[2]);
     let (q1, r) = step(r, a[1]);
-    let (q0, _) = step(r, a[0]);
-    U256::from_limbs([q0, q1, q2, q3])
+    let (q0, r) = step(r, a[0]);
+    (U256::from_limbs([q0, q1, q2, q3]), r)
 }
 
 /// The quotient and the remainder of `carry` · 2^(64 · N) + `a` by `m`, whose top limb has more than 34 bits, so that
@@ -356,22 +365,21 @@ fn divide_few<const N: usize>(a: &[u64; N], carry: bool, m: &[u64; N]) -> (u64, 
     if top != 0 || !borrow { (q + 1, difference) } else { (q, remainder) }
 }
 
-/// `ADDMOD` with a modulus of three or four limbs.
+/// `carry` · 2^256 + `sum` modulo three or four limbs.
 #[inline(never)]
-fn addmod_unreduced(a: &[u64; 4], b: &[u64; 4], m: &[u64; 4]) -> U256 {
-    let (sum, carry) = add(a, b);
+fn reduce_sum(sum: &[u64; 4], carry: bool, m: &[u64; 4]) -> U256 {
     if m[3] >> 34 != 0 {
-        return U256::from_limbs(divide_few(&sum, carry, m).1);
+        return U256::from_limbs(divide_few(sum, carry, m).1);
     }
     if m[3] != 0 {
         let shift = m[3].leading_zeros();
-        let (x, x4) = shift_left(&sum, u64::from(carry), shift);
+        let (x, x4) = shift_left(sum, u64::from(carry), shift);
         let (m, _) = shift_left(m, 0, shift);
         let w = Reciprocal::new(m[3], m[2], m[1]);
         return U256::from_limbs(shift_right(&w.step(&[x[2], x[3], x4, 0], x[1], x[0], &m), shift));
     }
     let shift = m[2].leading_zeros();
-    let (x, x4) = shift_left(&sum, u64::from(carry), shift);
+    let (x, x4) = shift_left(sum, u64::from(carry), shift);
     let (m, _) = shift_left(&[m[0], m[1], m[2]], 0, shift);
     let w = Reciprocal::new(m[2], m[1], m[0]);
     // The top limb has shift + 1 bits at most, which is a full limb for the largest shift.
@@ -502,4 +510,181 @@ fn product_small(a: [u64; 2], b: [u64; 2]) -> [u64; 4] {
     let (p1, carry) = a[1].carrying_mul_add(b[0], p1, 0);
     let (p2, p3) = a[1].carrying_mul_add(b[1], p2, carry);
     [p0, p1, p2, p3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{I256, U512};
+    use proptest::prelude::*;
+
+    fn limb() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            2 => Just(0),
+            1 => Just(1),
+            2 => Just(u64::MAX),
+            2 => (0..64u32).prop_map(|k| 1 << k),
+            2 => (0..64u32).prop_map(|k| (1 << k) - 1),
+            4 => any::<u64>(),
+        ]
+    }
+
+    fn word() -> impl Strategy<Value = U256> {
+        prop_oneof![
+            (limb(), limb(), limb(), limb(), 0..5usize).prop_map(|(a, b, c, d, len)| {
+                let mut limbs = [a, b, c, d];
+                limbs[len..].fill(0);
+                U256::from_limbs(limbs)
+            }),
+            (0..256usize).prop_map(|k| U256::ONE << k),
+            (1..=256usize).prop_map(|k| U256::MAX >> (256 - k)),
+            (any::<[u64; 4]>(), 0..256usize).prop_map(|(limbs, k)| U256::from_limbs(limbs) >> k),
+        ]
+    }
+
+    /// A dividend and a divisor: unrelated, equal, next to each other, or the dividend next to a multiple.
+    fn division() -> impl Strategy<Value = (U256, U256)> {
+        (word(), word(), 0..8u8, -1..=1i64).prop_map(|(a, b, relation, offset)| {
+            let offset = I256::try_from(offset).unwrap().into_raw();
+            match relation {
+                0 => (b.wrapping_add(offset), b),
+                1..4 if !b.is_zero() => ((a - a % b).wrapping_add(offset), b),
+                _ => (a, b),
+            }
+        })
+    }
+
+    fn divided(a: U256, b: U256) -> (U256, U256) {
+        if b.is_zero() { (U256::ZERO, U256::ZERO) } else { a.div_rem(b) }
+    }
+
+    fn modulo(a: U512, m: U256) -> U256 {
+        if m.is_zero() { U256::ZERO } else { (a % U512::from(m)).to() }
+    }
+
+    fn low_half(a: U512) -> U256 {
+        U256::from_limbs_slice(&a.as_limbs()[..4])
+    }
+
+    fn negate_if(negative: bool, a: U256) -> U256 {
+        if negative { U256::ZERO.wrapping_sub(a) } else { a }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn division_is_the_reference_s((a, b) in division()) {
+            let (quotient, remainder) = divided(a, b);
+            prop_assert_eq!(div(a, b), quotient);
+            prop_assert_eq!(rem(a, b), remainder);
+        }
+
+        #[test]
+        fn signed_division_is_that_of_magnitudes((a, b) in division(), signs in any::<(bool, bool)>()) {
+            let (a, b) = (negate_if(signs.0, a), negate_if(signs.1, b));
+            let (negative_a, negative_b) = (a.bit(255), b.bit(255));
+            let (quotient, remainder) = divided(negate_if(negative_a, a), negate_if(negative_b, b));
+            prop_assert_eq!(sdiv(a, b), negate_if(negative_a != negative_b, quotient));
+            prop_assert_eq!(smod(a, b), negate_if(negative_a, remainder));
+        }
+
+        #[test]
+        fn modular_operations_are_those_of_512_bits(a in word(), b in word(), m in word(), same in 0..8u8) {
+            let (a, b) = match same {
+                0 => (m.wrapping_sub(U256::ONE), b),
+                1 => (m.wrapping_sub(U256::ONE), m.wrapping_sub(U256::ONE)),
+                2 => (m, b),
+                3 => (a, a),
+                _ => (a, b),
+            };
+            let (wide_a, wide_b) = (U512::from(a), U512::from(b));
+            prop_assert_eq!(addmod(a, b, m), modulo(wide_a + wide_b, m));
+            prop_assert_eq!(mulmod(a, b, m), modulo(wide_a * wide_b, m));
+        }
+
+        #[test]
+        fn products_modulo_their_own_factors(a in word(), b in word()) {
+            let product = U512::from(a) * U512::from(b);
+            for m in [a, b, a.saturating_add(U256::ONE), U256::MAX - a, low_half(product)] {
+                prop_assert_eq!(mulmod(a, b, m), modulo(product, m));
+                prop_assert_eq!(rem(low_half(product), m), modulo(U512::from(low_half(product)), m));
+            }
+        }
+
+        #[test]
+        fn multiplication_and_powers(a in word(), b in word(), small in 0..600u64) {
+            prop_assert_eq!(mul(a, b), low_half(U512::from(a) * U512::from(b)));
+            prop_assert_eq!(exp(a, b), a.wrapping_pow(b));
+            prop_assert_eq!(exp(a, U256::from(small)), a.wrapping_pow(U256::from(small)));
+        }
+
+        #[test]
+        fn shifts_and_bytes(value in word(), index in word(), small in 0..300usize) {
+            for shift in [index, U256::from(small)] {
+                let bits: usize = shift.saturating_to();
+                let (left, right) = if bits < 256 { (value << bits, value >> bits) } else { (U256::ZERO, U256::ZERO) };
+                let fill = if value.bit(255) { U256::MAX } else { U256::ZERO };
+                let filled = if bits < 256 { right | (fill & !(U256::MAX >> bits)) } else { fill };
+                prop_assert_eq!(shl(shift, value), left);
+                prop_assert_eq!(shr(shift, value), right);
+                prop_assert_eq!(sar(shift, value), filled);
+                let byte_value = value.to_be_bytes::<32>().get(bits).copied().unwrap_or(0);
+                prop_assert_eq!(byte(shift, value), U256::from(byte_value));
+                let mut bytes = value.to_be_bytes::<32>();
+                if bits < 31 {
+                    let sign = if bytes[31 - bits] >= 0x80 { 0xff } else { 0 };
+                    bytes[..31 - bits].fill(sign);
+                }
+                prop_assert_eq!(signextend(shift, value), U256::from_be_bytes(bytes));
+            }
+        }
+
+        #[test]
+        fn comparisons_and_zeros((a, b) in division()) {
+            prop_assert_eq!(slt(a, b), I256::from_raw(a) < I256::from_raw(b));
+            prop_assert_eq!(sgt(a, b), I256::from_raw(a) > I256::from_raw(b));
+            prop_assert_eq!(clz(a), U256::from(256 - a.bit_len()));
+        }
+    }
+
+    #[test]
+    fn opcodes_by_hand() {
+        let n = |a: u64| U256::from(a);
+        let minus = |a: u64| U256::ZERO.wrapping_sub(U256::from(a));
+        let lowest = U256::ONE << 255;
+        let rows = [
+            ("7 / 2", div(n(7), n(2)), n(3)),
+            ("7 / 0", div(n(7), n(0)), n(0)),
+            ("MAX / 0", div(U256::MAX, n(0)), n(0)),
+            ("MAX % 0", rem(U256::MAX, n(0)), n(0)),
+            ("MAX % 10", rem(U256::MAX, n(10)), n(5)),
+            ("-7 s/ 2", sdiv(minus(7), n(2)), minus(3)),
+            ("-2^255 s/ -1", sdiv(lowest, minus(1)), lowest),
+            ("-7 s/ 0", sdiv(minus(7), n(0)), n(0)),
+            ("-7 s% 3", smod(minus(7), n(3)), minus(1)),
+            ("7 s% -3", smod(n(7), minus(3)), n(1)),
+            ("MAX + MAX mod 7", addmod(U256::MAX, U256::MAX, n(7)), n(2)),
+            ("MAX + 1 mod 0", addmod(U256::MAX, n(1), n(0)), n(0)),
+            ("MAX · MAX mod 12", mulmod(U256::MAX, U256::MAX, n(12)), n(9)),
+            ("MAX · MAX mod 0", mulmod(U256::MAX, U256::MAX, n(0)), n(0)),
+            ("MAX · MAX mod 1", mulmod(U256::MAX, U256::MAX, n(1)), n(0)),
+            ("MAX · MAX mod MAX", mulmod(U256::MAX, U256::MAX, U256::MAX), n(0)),
+            ("0 ^ 0", exp(n(0), n(0)), n(1)),
+            ("1 ^ MAX", exp(n(1), U256::MAX), n(1)),
+            ("2 ^ 255", exp(n(2), n(255)), lowest),
+            ("2 ^ 256", exp(n(2), n(256)), n(0)),
+            ("3 ^ 5", exp(n(3), n(5)), n(243)),
+            ("signextend 0 0x80", signextend(n(0), n(0x80)), minus(0x80)),
+            ("signextend 0 0x17f", signextend(n(0), n(0x17f)), n(0x7f)),
+            ("byte 31", byte(n(31), n(0x1234)), n(0x34)),
+            ("byte 32", byte(n(32), U256::MAX), n(0)),
+            ("sar 256 of -1", sar(n(256), minus(1)), minus(1)),
+            ("clz 0", clz(n(0)), n(256)),
+            ("clz MAX", clz(U256::MAX), n(0)),
+        ];
+        for (name, result, expected) in rows {
+            assert_eq!(result, expected, "{name}");
+        }
+    }
 }

@@ -119,10 +119,8 @@ impl Reciprocal {
         let mut quotient = join(q1, q0);
         if top != 0 || result[N - 1] >= m[N - 1] {
             let (corrected, more) = correct(result, top, m);
-            // Limb by limb, so that the result of the usual case need not be in memory.
-            for i in 0..N {
-                result[i] = corrected[i];
-            }
+            // Copied out of a place of its own, so that the result of the usual case need not be in memory.
+            result = corrected;
             quotient = quotient.wrapping_add_signed(more);
         }
         (quotient, result)
@@ -193,4 +191,89 @@ fn high(a: u64, b: u64) -> u64 {
 #[inline(always)]
 pub(super) fn join(high: u64, low: u64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::U512;
+    use proptest::prelude::*;
+
+    fn limb() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            Just(0),
+            Just(u64::MAX),
+            (0..64u32).prop_map(|k| 1 << k),
+            (0..64u32).prop_map(|k| u64::MAX << k),
+            any::<u64>(),
+            any::<u64>(),
+        ]
+    }
+
+    fn wide(limbs: &[u64]) -> U512 {
+        U512::from_limbs_slice(limbs)
+    }
+
+    /// Divides q · m + r by m and compares.
+    fn check<const N: usize>(mut m: [u64; N], q: u128, r: [u64; N]) {
+        m[N - 1] |= 1 << 63;
+        let expected = wide(&r) % wide(&m);
+        let window = wide(&m) * U512::from(q) + expected;
+        let limbs = window.as_limbs();
+        let mut remainder = [0; N];
+        remainder.copy_from_slice(&limbs[2..N + 2]);
+        let third = if N > 2 { m[N - 3] } else { 0 };
+        let w = Reciprocal::new(m[N - 1], m[N - 2], third);
+        let (quotient, remainder) = w.divide(&remainder, limbs[1], limbs[0], &m);
+        assert_eq!((quotient, wide(&remainder)), (q, expected), "{q} · {m:x?} + {expected:x}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50_000))]
+
+        #[test]
+        fn a_step_is_a_division(
+            m in [limb(), limb(), limb(), limb()],
+            q in [limb(), limb()],
+            r in [limb(), limb(), limb(), limb()],
+            at_edge in 0..4u8,
+        ) {
+            let [m0, m1, m2, m3] = m;
+            let [r0, r1, r2, r3] = match at_edge {
+                0 => [0; 4],
+                1 => [m0.wrapping_sub(1), m1, m2, m3 | 1 << 63],
+                _ => r,
+            };
+            let q = join(q[1], q[0]);
+            check([m0, m1, m2, m3], q, [r0, r1, r2, r3]);
+            check([m0, m1, m2], q, [r0, r1, r2]);
+            check([m0, m1], q, [r0, r1]);
+        }
+
+        #[test]
+        fn the_reciprocal_is_below_and_close(m in [limb(), limb(), limb()]) {
+            let m = [m[0], m[1], m[2] | 1 << 63];
+            let [w0, w1, w2] = Reciprocal::new(m[2], m[1], m[0]).0;
+            // ⌊2^384 / D⌋ - 2^192, at most 2^192 (for D = 2^191).
+            let exact = (U512::ONE << 384usize) / wide(&m) - (U512::ONE << 192usize);
+            let w = wide(&[w0, w1, w2]);
+            prop_assert!(w <= exact, "{w:x} above {exact:x}");
+            prop_assert!(exact - w < U512::ONE << 24usize, "{w:x} far below {exact:x}");
+        }
+    }
+
+    #[test]
+    fn corrections_go_both_ways() {
+        let m = [5, 7, 1 << 63];
+        let rows = [
+            ("in place", [4, 7, 1 << 63], 0, ([4, 7, 1 << 63], 0)),
+            ("equal", m, 0, ([0, 0, 0], 1)),
+            ("twice and one", [11, 14, 0], 1, ([1, 0, 0], 2)),
+            ("minus one", [u64::MAX; 3], u64::MAX, ([4, 7, 1 << 63], -1)),
+            ("minus m and one", [u64::MAX - 5, u64::MAX - 7, (1 << 63) - 1], u64::MAX, ([4, 7, 1 << 63], -2)),
+        ];
+        for (name, remainder, top, expected) in rows {
+            assert_eq!(correct(remainder, top, &m), expected, "{name}");
+        }
+    }
 }
