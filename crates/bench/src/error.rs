@@ -88,6 +88,17 @@ pub enum BenchError {
         /// revm's value.
         revm: String,
     },
+    /// The engines leave different states behind.
+    PostState {
+        /// Name of the case.
+        case: String,
+        /// An account that differs.
+        address: alloy_primitives::Address,
+        /// The account after Rialto.
+        rialto: String,
+        /// The account after revm.
+        revm: String,
+    },
     /// A block's transactions used another amount of gas than its header says.
     GasUsed {
         /// Name of the case.
@@ -124,6 +135,9 @@ impl fmt::Display for BenchError {
             }
             Self::Mismatch { case, transaction, what, rialto, revm } => {
                 write!(f, "case {case}, transaction {transaction}: {what} is {rialto} with rialto, {revm} with revm")
+            }
+            Self::PostState { case, address, rialto, revm } => {
+                write!(f, "case {case}: account {address} ends as {rialto} with rialto, {revm} with revm")
             }
             Self::GasUsed { case, engine, header, found } => {
                 write!(f, "case {case}: gasUsed is {header}, executing its transactions with {engine} used {found}")

@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Group};
 use crate::harness::{CaseReport, Effort, geometric_mean, measure};
+use crate::post_state::compare_post_states;
 use crate::rialto_engine::RialtoCase;
 use crate::{BenchError, RevmCase, case_file, mainnet, synthetic, vectors};
 use core::fmt;
@@ -52,6 +53,7 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&CaseReport)) -> Result<Report,
     }
     let mut reports = Vec::new();
     for case in cases.iter().filter(|case| is_wanted(case, plan.filter.as_deref())) {
+        compare_post_states(case)?;
         let report = measure(case, &RialtoCase::new(case), &RevmCase::new(case), &plan.effort)?;
         progress(&report);
         reports.push(report);
@@ -112,6 +114,7 @@ pub fn run_vectors(
     let mut cases = Vec::new();
     let left_out = vectors::visit(path, &mut |case| {
         if is_wanted(&case, filter) {
+            compare_post_states(&case)?;
             let report = measure(&case, &RialtoCase::new(&case), &RevmCase::new(&case), effort)?;
             progress(&report);
             cases.push(report);

@@ -8,8 +8,9 @@ use crate::BenchError;
 use crate::case::{Case, TransactionResult};
 use crate::engine::Engine;
 use alloy_primitives::{Address, Bytes};
-use rialto_state::{MemoryState, StateReader};
-use rialto_stf::{BlockExecutor, ChainSpec, Header, Outcome, Transaction, json};
+use rialto_state::{MemoryAccount, MemoryState, StateReader};
+use rialto_stf::json::{Alloc, AllocAccount};
+use rialto_stf::{BlockExecutor, ChainSpec, Executed, Header, Transaction, json};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub struct RialtoCase {
 /// What is left of a run when the clock has stopped.
 struct Run {
     elapsed: Duration,
-    outcome: Outcome,
+    outcome: Executed,
     /// Of each transaction: gas used, success, output.
     transactions: Vec<(u64, bool, Bytes)>,
 }
@@ -47,6 +48,23 @@ impl RialtoCase {
         }
     }
 
+    /// The state after the block.
+    pub fn post_state(&self) -> Result<Alloc, BenchError> {
+        let mut state = self.state.clone();
+        state.apply(&self.run()?.outcome.diff);
+        let account = |(address, account): (&Address, &MemoryAccount)| {
+            let code = state.get_code(&account.info.code_hash).map(|code| code.bytes().clone());
+            let account = AllocAccount {
+                nonce: account.info.nonce,
+                balance: account.info.balance,
+                code: code.unwrap_or_default(),
+                storage: account.storage.iter().map(|(slot, value)| (*slot, *value)).collect(),
+            };
+            (*address, account)
+        };
+        Ok(state.iter().map(account).collect())
+    }
+
     fn rejected(&self, transaction: usize, reason: impl ToString) -> BenchError {
         let (case, reason) = (self.name.clone(), reason.to_string());
         BenchError::Rejected { case, transaction, engine: Self::NAME, reason }
@@ -61,7 +79,7 @@ impl RialtoCase {
             let done = executor.transaction(transaction, *sender).map_err(|error| self.rejected(index, error))?;
             transactions.push((done.gas_used, done.halt.is_none(), done.output));
         }
-        let outcome = executor.finish(&[], &[]).map_err(|error| self.rejected(self.transactions.len(), error))?;
+        let outcome = executor.finish_execution(&[], &[]).map_err(|error| self.rejected(self.transactions.len(), error))?;
         Ok(Run { elapsed: start.elapsed(), outcome, transactions })
     }
 }

@@ -58,7 +58,7 @@ fn chain() -> ChainSpec {
 }
 
 /// Every block ends with calls to these contracts (EIP-7002, EIP-7251). Here they return nothing: no requests.
-const REQUEST_CONTRACTS: [Address; 2] =
+pub(crate) const REQUEST_CONTRACTS: [Address; 2] =
     [address!("0x00000961ef480eb55e80d19ad83579a64c007002"), address!("0x0000bbddc7ce488642fb579f8b00f3a590007251")];
 
 /// Accounts that a block of these rules needs whatever it does.

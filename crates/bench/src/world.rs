@@ -22,8 +22,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(chain: ChainSpec, header: Header, accounts: &Alloc, block_hashes: &BTreeMap<u64, B256>) -> Self {
-        let mut database = CacheDB::new(Backing::default());
         let backing = Backing::new(accounts, block_hashes);
+        let mut database = CacheDB::new(Backing::new(&Alloc::new(), block_hashes));
         for (address, account) in accounts {
             let info = backing.basic_ref(*address).unwrap_or_else(|never| match never {});
             database.insert_account_info(*address, info.unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Both engines do what the chain did: in blocks of the main network and in worst-case vectors every transaction gives the
 //! same on both, and the gas is the header's. A wrong pre-state or rule set would compare them on work that nobody does.
 
-use rialto_bench::{Case, RevmCase, RialtoCase, compare, load_mainnet, visit_vectors};
+use rialto_bench::{Case, RevmCase, RialtoCase, compare, compare_post_states, load_mainnet, visit_vectors};
 use std::path::PathBuf;
 
 /// The archive `name`, or `None` after saying that the test was left out.
@@ -20,6 +20,7 @@ fn archive(test: &str, name: &str) -> Option<PathBuf> {
 /// Panics with the name of the case and the transaction unless the engines agree with each other and with the header.
 fn check(case: &Case) {
     compare(case, &RialtoCase::new(case), &RevmCase::new(case)).unwrap_or_else(|error| panic!("{error}"));
+    compare_post_states(case).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

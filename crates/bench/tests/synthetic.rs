@@ -1,6 +1,6 @@
 //! Every synthetic case does what its name says, on both engines.
 
-use rialto_bench::{Engine, RevmCase, RialtoCase, compare, synthetic_cases};
+use rialto_bench::{Engine, RevmCase, RialtoCase, compare, compare_post_states, synthetic_cases};
 
 #[test]
 fn transactions_succeed() {
@@ -19,6 +19,7 @@ fn transactions_succeed() {
     assert_eq!(cases.len(), rows.len());
     for (case, (name, transactions, logs)) in cases.iter().zip(rows) {
         compare(case, &RialtoCase::new(case), &RevmCase::new(case)).unwrap_or_else(|error| panic!("{error}"));
+        compare_post_states(case).unwrap_or_else(|error| panic!("{error}"));
         let results = RevmCase::new(case).results().unwrap_or_else(|error| panic!("{error}"));
         assert!(results.iter().all(|result| result.success), "{name}: {results:?}");
         let found_logs: usize = results.iter().map(|result| result.logs.len()).sum();
