@@ -51,7 +51,7 @@ impl RialtoCase {
     /// The state after the block.
     pub fn post_state(&self) -> Result<Alloc, BenchError> {
         let mut state = self.state.clone();
-        state.apply(&self.run()?.outcome.diff);
+        state.apply(&self.run()?.outcome.diff());
         let account = |(address, account): (&Address, &MemoryAccount)| {
             let code = state.get_code(&account.info.code_hash).map(|code| code.bytes().clone());
             let account = AllocAccount {
@@ -95,7 +95,7 @@ impl Engine for RialtoCase {
 
     fn results(&self) -> Result<Vec<TransactionResult>, BenchError> {
         let run = self.run()?;
-        let items = run.transactions.into_iter().zip(run.outcome.receipts);
+        let items = run.transactions.into_iter().zip(run.outcome.outcome().receipts);
         let result = |((gas_used, success, output), receipt): ((u64, bool, Bytes), rialto_stf::Receipt)| {
             let logs = receipt.logs.into_iter().map(|log| (log.address, log.topics.to_vec(), log.data));
             TransactionResult { gas_used, success, logs: logs.collect(), output }

@@ -7,16 +7,61 @@ use crate::access_list::AccessListBuilder;
 use crate::transact::{TxOutcome, transact};
 use crate::{
     BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Header, IntrinsicGas, Receipt, ReceiptStatus,
-    Transaction, TxError, Withdrawal, dao, fees, system,
+    Transaction, TxError, TxType, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
-use rialto_state::{Diff, Journal, StateReader};
+use rialto_state::{Diff, Journal, Log, StateReader};
 use rialto_vm::{BlockContext, NativeModule, Tracer, Vm};
 
 /// The state root after a diff, for receipts before Byzantium.
 pub type RootAfter<'r> = &'r dyn Fn(&Diff) -> Result<B256, String>;
+
+/// A receipt without its bloom filter.
+#[derive(Clone, Debug)]
+struct ReceiptBody {
+    tx_type: TxType,
+    status: ReceiptStatus,
+    cumulative_gas_used: u64,
+    logs: Vec<Log>,
+}
+
+impl ReceiptBody {
+    fn receipt(self) -> Receipt {
+        Receipt::new(self.tx_type, self.status, self.cumulative_gas_used, self.logs)
+    }
+}
+
+/// A block that was executed. What remains, hashing logs into bloom filters, depends on nothing but itself, so whoever
+/// has another core does it there.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    receipts: Vec<ReceiptBody>,
+    outcome: Outcome,
+}
+
+impl Executed {
+    /// What changed.
+    pub fn diff(&self) -> &Diff {
+        &self.outcome.diff
+    }
+
+    /// The logs of each transaction.
+    pub fn logs(&self) -> impl Iterator<Item = &[Log]> {
+        self.receipts.iter().map(|receipt| receipt.logs.as_slice())
+    }
+
+    /// Completes the receipts.
+    pub fn outcome(self) -> Outcome {
+        let mut outcome = self.outcome;
+        outcome.receipts = self.receipts.into_iter().map(ReceiptBody::receipt).collect();
+        for receipt in &outcome.receipts {
+            outcome.logs_bloom |= receipt.logs_bloom;
+        }
+        outcome
+    }
+}
 
 /// What a block did.
 #[derive(Clone, Debug)]
@@ -90,7 +135,7 @@ pub struct BlockExecutor<'r> {
     deposit_contract: Address,
     header: Header,
     gas: BlockGas,
-    receipts: Vec<Receipt>,
+    receipts: Vec<ReceiptBody>,
     access_list: Option<AccessListBuilder>,
     root_after: Option<RootAfter<'r>>,
     drains_dao: bool,
@@ -142,12 +187,12 @@ impl<'r> BlockExecutor<'r> {
     }
 
     /// Receipts so far.
-    pub fn receipts(&self) -> &[Receipt] {
-        &self.receipts
+    pub fn receipts(&self) -> Vec<Receipt> {
+        self.receipts.iter().cloned().map(ReceiptBody::receipt).collect()
     }
 
     /// What has changed so far.
-    pub fn diff_for_test(&self) -> Diff {
+    pub fn diff(&self) -> Diff {
         self.vm.journal.diff()
     }
 
@@ -178,7 +223,8 @@ impl<'r> BlockExecutor<'r> {
             .receipt_status(&outcome)
             .map_err(|message| TxError::Read(rialto_state::ReadError::Backend(message)))?;
         let logs = core::mem::take(&mut outcome.logs);
-        self.receipts.push(Receipt::new(transaction.tx_type, status, self.gas.cumulative, logs));
+        let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
+        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
         Ok(outcome)
     }
 
@@ -202,30 +248,33 @@ impl<'r> BlockExecutor<'r> {
     }
 
     /// What comes after the last transaction: withdrawals, rewards and requests; then the outcome.
-    pub fn finish(mut self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Outcome, BlockError> {
+    pub fn finish(self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Outcome, BlockError> {
+        self.finish_execution(ommers, withdrawals).map(Executed::outcome)
+    }
+
+    /// As [`BlockExecutor::finish`], leaving what can be done elsewhere to [`Executed::outcome`].
+    pub fn finish_execution(mut self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Executed, BlockError> {
         system::withdraw(&mut self.vm, withdrawals)?;
         system::reward(&mut self.vm, self.rules.block_reward, &self.header, ommers)?;
         let requests = if self.rules.has_requests {
-            Some(system::requests(&mut self.vm, &self.deposit_contract, &self.receipts)?)
+            let logs = self.receipts.iter().flat_map(|receipt| &receipt.logs);
+            Some(system::requests(&mut self.vm, &self.deposit_contract, logs)?)
         } else {
             None
         };
         self.end_part();
-        let mut logs_bloom = Bloom::ZERO;
-        for receipt in &self.receipts {
-            logs_bloom |= receipt.logs_bloom;
-        }
         let block_access_list = self.access_list.take().map(|builder| builder.finish(&self.vm.journal));
-        Ok(Outcome {
+        let outcome = Outcome {
             has_receipt_roots: self.rules.has_status_receipts || self.root_after.is_some(),
-            receipts: self.receipts,
+            receipts: Vec::new(),
             gas_used: self.gas.used(),
             blob_gas_used: self.gas.blob,
-            logs_bloom,
+            logs_bloom: Bloom::ZERO,
             requests,
             block_access_list,
             diff: self.vm.journal.diff(),
-        })
+        };
+        Ok(Executed { receipts: self.receipts, outcome })
     }
 }
 

@@ -37,12 +37,12 @@ pub use block_access_list::{
     AccountChanges, BalanceChange, BlockAccessList, BlockAccessListError, ChangeList, CodeChange, NonceChange,
     SlotChanges, StorageChange,
 };
-pub use block_rules::BlockRules;
+pub use block_rules::{BlockRules, DifficultyRule};
 pub use chain::{Activation, BlobParams, ChainSpec, MAINNET_DEPOSIT_CONTRACT};
 pub use difficulty::{difficulty_after, next_difficulty};
 pub use error::{BlockError, TxError};
 pub use execute::{execute, receipts_root, verify_outcome};
-pub use executor::{BlockExecutor, Outcome, RootAfter};
+pub use executor::{BlockExecutor, Executed, Outcome, RootAfter};
 pub use fees::{GAS_PER_BLOB, blob_base_fee, next_base_fee, next_excess_blob_gas};
 #[doc(hidden)]
 pub use fuzz_support::check_decode;

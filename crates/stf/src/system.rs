@@ -1,8 +1,9 @@
 //! What a block does besides its transactions: system calls, withdrawals, rewards and requests.
 
-use crate::{BlockError, BlockRules, Header, Receipt, Withdrawal};
+use crate::{BlockError, BlockRules, Header, Withdrawal};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bytes, U256, address, b256};
+use rialto_state::Log;
 use rialto_vm::{CallResult, Message, MessageKind, TxContext, Vm};
 use sha2::{Digest, Sha256};
 
@@ -87,13 +88,13 @@ pub(crate) fn reward(vm: &mut Vm<'_>, reward: U256, header: &Header, ommers: &[H
 }
 
 /// The block's requests to the consensus layer (EIP-7685), each with its type in front; empty ones are left out.
-pub(crate) fn requests(
+pub(crate) fn requests<'a>(
     vm: &mut Vm<'_>,
     deposit_contract: &Address,
-    receipts: &[Receipt],
+    logs: impl Iterator<Item = &'a Log>,
 ) -> Result<Vec<Bytes>, BlockError> {
     let mut requests = Vec::new();
-    let deposits = deposits(deposit_contract, receipts)?;
+    let deposits = deposits(deposit_contract, logs)?;
     push_request(&mut requests, DEPOSIT_REQUEST_TYPE, &deposits);
     for (request_type, contract) in
         [(WITHDRAWAL_REQUEST_TYPE, WITHDRAWAL_REQUESTS), (CONSOLIDATION_REQUEST_TYPE, CONSOLIDATION_REQUESTS)]
@@ -129,10 +130,10 @@ pub fn requests_hash(requests: &[Bytes]) -> B256 {
     B256::new(outer.finalize().into())
 }
 
-/// The deposits in the receipts' logs, in order (EIP-6110).
-fn deposits(contract: &Address, receipts: &[Receipt]) -> Result<Vec<u8>, BlockError> {
+/// The deposits in the logs, in order (EIP-6110).
+fn deposits<'a>(contract: &Address, logs: impl Iterator<Item = &'a Log>) -> Result<Vec<u8>, BlockError> {
     let mut deposits = Vec::new();
-    for log in receipts.iter().flat_map(|receipt| &receipt.logs) {
+    for log in logs {
         if log.address == *contract && log.topics.first() == Some(&DEPOSIT_EVENT_TOPIC) {
             append_deposit(&mut deposits, &log.data)?;
         }
