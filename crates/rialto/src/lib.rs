@@ -1,0 +1,50 @@
+//! The `rialto` command: arguments in, one of the engine's crates out.
+//!
+//! [`cli`] has the arguments, `cmd` a file per subcommand. What several of them need is beside: [`fixtures`] and
+//! [`vectors`] find and run conformance vectors, [`state_test`] and [`block_test`] are what such a vector means,
+//! [`exceptions`] names reasons of rejection as vectors do, [`eip3155`] writes traces. The library exists for the
+//! command's own tests.
+
+pub mod block_test;
+pub mod chain_config;
+pub mod chain_store;
+pub mod cli;
+pub mod cmd;
+pub mod eip3155;
+mod error;
+pub mod exceptions;
+pub mod fixtures;
+pub mod input;
+pub mod pool;
+pub mod state_test;
+pub mod terminal;
+pub mod vectors;
+
+pub use error::CliError;
+
+/// What a command that did its work found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as it should be: exit code 0.
+    Passed,
+    /// A check failed: exit code 1.
+    Failed,
+    /// An exit code of the command's own.
+    Code(u8),
+}
+
+impl Verdict {
+    /// The verdict of a check.
+    pub fn of(passed: bool) -> Self {
+        if passed { Self::Passed } else { Self::Failed }
+    }
+
+    /// The exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Code(code) => code,
+        }
+    }
+}
