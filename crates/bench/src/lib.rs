@@ -8,11 +8,13 @@
 //! first touch; code analysed beforehand; senders recovered beforehand; the same Keccak. What both sides give: each
 //! transaction's result with its logs, and the state after the block as a value.
 
+mod block_json;
 mod case;
 mod case_file;
 mod contracts;
 mod engine;
 mod error;
+pub mod example_chain;
 pub mod example_script;
 mod files;
 mod harness;

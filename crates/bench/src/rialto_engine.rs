@@ -1,8 +1,9 @@
 //! Running a case on Rialto: a block executor over the pre-state in memory, fed with transactions and their senders.
 //!
-//! The clock runs from the making of the executor to its outcome: receipts with their blooms, and the ordered diff. The
-//! system calls before the transactions are part of the pre-state; those after them are part of the outcome, so Rialto
-//! does them inside the measured time although revm's side does not.
+//! The clock runs from the making of the executor to what execution gives: each transaction's result and logs, and the
+//! ordered diff. Bloom filters come later, as on revm's side. The system calls before the transactions are part of the
+//! pre-state; those after them are part of execution, so Rialto does them inside the measured time although revm's side
+//! does not.
 
 use crate::BenchError;
 use crate::case::{Case, TransactionResult};
@@ -51,18 +52,8 @@ impl RialtoCase {
     /// The state after the block.
     pub fn post_state(&self) -> Result<Alloc, BenchError> {
         let mut state = self.state.clone();
-        state.apply(&self.run()?.outcome.diff());
-        let account = |(address, account): (&Address, &MemoryAccount)| {
-            let code = state.get_code(&account.info.code_hash).map(|code| code.bytes().clone());
-            let account = AllocAccount {
-                nonce: account.info.nonce,
-                balance: account.info.balance,
-                code: code.unwrap_or_default(),
-                storage: account.storage.iter().map(|(slot, value)| (*slot, *value)).collect(),
-            };
-            (*address, account)
-        };
-        Ok(state.iter().map(account).collect())
+        state.apply(self.run()?.outcome.diff());
+        Ok(alloc_of(&state))
     }
 
     fn rejected(&self, transaction: usize, reason: impl ToString) -> BenchError {
@@ -79,9 +70,25 @@ impl RialtoCase {
             let done = executor.transaction(transaction, *sender).map_err(|error| self.rejected(index, error))?;
             transactions.push((done.gas_used, done.halt.is_none(), done.output));
         }
-        let outcome = executor.finish_execution(&[], &[]).map_err(|error| self.rejected(self.transactions.len(), error))?;
+        let outcome =
+            executor.finish_execution(&[], &[]).map_err(|error| self.rejected(self.transactions.len(), error))?;
         Ok(Run { elapsed: start.elapsed(), outcome, transactions })
     }
+}
+
+/// A state in memory as a value that can be compared and written.
+pub(crate) fn alloc_of(state: &MemoryState) -> Alloc {
+    let account = |(address, account): (&Address, &MemoryAccount)| {
+        let code = state.get_code(&account.info.code_hash).map(|code| code.bytes().clone());
+        let account = AllocAccount {
+            nonce: account.info.nonce,
+            balance: account.info.balance,
+            code: code.unwrap_or_default(),
+            storage: account.storage.iter().map(|(slot, value)| (*slot, *value)).collect(),
+        };
+        (*address, account)
+    };
+    state.iter().map(account).collect()
 }
 
 impl Engine for RialtoCase {
