@@ -6,6 +6,17 @@ use crate::TxType;
 use alloy_primitives::U256;
 use rialto_vm::{Fork, Rules};
 
+/// How a block's difficulty follows from its parent's and the time between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifficultyRule {
+    /// Up or down by one step, by whether 13 seconds have passed.
+    Frontier,
+    /// Down by one step more for every 10 seconds (EIP-2).
+    Homestead,
+    /// Down by one step more for every 9 seconds, and up by one more after a parent with ommers (EIP-100).
+    Byzantium,
+}
+
 /// Rules of blocks and transactions under one fork.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockRules {
@@ -51,6 +62,8 @@ pub struct BlockRules {
     pub has_status_receipts: bool,
     /// Wei for mining a block.
     pub block_reward: U256,
+    /// How difficulty moves.
+    pub difficulty_rule: DifficultyRule,
     /// Blocks by which the difficulty bomb is delayed (EIP-649 and later).
     pub bomb_delay_blocks: u64,
     /// Proof of stake: no difficulty, no ommers, no reward (EIP-3675).
@@ -98,6 +111,7 @@ const fn frontier() -> BlockRules {
         warms_beneficiary: false,
         has_status_receipts: false,
         block_reward: ether(5),
+        difficulty_rule: DifficultyRule::Frontier,
         bomb_delay_blocks: 0,
         is_merged: false,
         has_base_fee: false,
@@ -118,11 +132,13 @@ const fn changed(mut rules: BlockRules, fork: Fork) -> BlockRules {
         Fork::Homestead => {
             rules.requires_low_s = true;
             rules.tx_create_gas = 32_000;
+            rules.difficulty_rule = DifficultyRule::Homestead;
         }
         Fork::SpuriousDragon => rules.has_replay_protection = true,
         Fork::Byzantium => {
             rules.has_status_receipts = true;
             rules.block_reward = ether(3);
+            rules.difficulty_rule = DifficultyRule::Byzantium;
             rules.bomb_delay_blocks = 3_000_000;
         }
         Fork::Constantinople => {

@@ -1,8 +1,7 @@
 //! Proof-of-work difficulty (Yellow Paper 4.3.4, EIP-2, EIP-100 and the bomb's delays).
 
-use crate::{BlockRules, Header, ommers_hash};
+use crate::{BlockRules, DifficultyRule, Header, ommers_hash};
 use alloy_primitives::U256;
-use rialto_vm::Fork;
 
 /// Difficulty never falls below this.
 const MIN_DIFFICULTY: u64 = 131_072;
@@ -26,20 +25,15 @@ pub fn difficulty_after(
 ) -> U256 {
     let elapsed = timestamp.saturating_sub(parent_timestamp);
     let step = parent_difficulty / U256::from(2_048);
-    let minimum = U256::from(MIN_DIFFICULTY);
     // How many steps up (or down) the difficulty goes.
-    let (up, down) = if rules.fork >= Fork::Byzantium {
-        let base = if parent_has_ommers { 2 } else { 1 };
-        balance(base, elapsed / 9)
-    } else if rules.fork >= Fork::Homestead {
-        balance(1, elapsed / 10)
-    } else if elapsed < 13 {
-        (1, 0)
-    } else {
-        (0, 1)
+    let (up, down) = match rules.difficulty_rule {
+        DifficultyRule::Frontier if elapsed < 13 => (1, 0),
+        DifficultyRule::Frontier => (0, 1),
+        DifficultyRule::Homestead => balance(1, elapsed / 10),
+        DifficultyRule::Byzantium => balance(if parent_has_ommers { 2 } else { 1 }, elapsed / 9),
     };
     let raised = parent_difficulty.saturating_add(step.saturating_mul(U256::from(up)));
-    let mut difficulty = raised.saturating_sub(step * U256::from(down)).max(minimum);
+    let mut difficulty = raised.saturating_sub(step * U256::from(down));
     let number = (parent_number + 1).saturating_sub(rules.bomb_delay_blocks);
     let period = number / BOMB_PERIOD_BLOCKS;
     if period >= 2 {
@@ -47,7 +41,7 @@ pub fn difficulty_after(
         let bomb = U256::ONE.checked_shl(exponent).unwrap_or(U256::MAX);
         difficulty = difficulty.saturating_add(bomb);
     }
-    difficulty
+    difficulty.max(U256::from(MIN_DIFFICULTY))
 }
 
 /// `max(base - slowness, -99)` as steps up and steps down.

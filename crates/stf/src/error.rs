@@ -12,8 +12,8 @@ use rialto_vm::Fork;
 pub enum TxError {
     /// The type came with a later fork.
     TypeNotSupported { tx_type: TxType, fork: Fork },
-    /// Signed for another chain.
-    ChainId { expected: u64, found: u64 },
+    /// Signed for another chain, or for any where transactions don't name one yet (EIP-155).
+    ChainId { expected: Option<u64>, found: u64 },
     /// The signature yields no sender.
     Signature(SignatureError),
     /// Already used.
@@ -66,7 +66,10 @@ impl core::fmt::Display for TxError {
             Self::TypeNotSupported { tx_type, fork } => {
                 write!(f, "type: expected one that {fork} knows, found {}", *tx_type as u8)
             }
-            Self::ChainId { expected, found } => write!(f, "chain_id: expected {expected}, found {found}"),
+            Self::ChainId { expected: Some(expected), found } => {
+                write!(f, "chain_id: expected {expected}, found {found}")
+            }
+            Self::ChainId { expected: None, found } => write!(f, "chain_id: expected none yet, found {found}"),
             Self::Signature(error) => error.fmt(f),
             Self::NonceTooLow { expected, found } | Self::NonceTooHigh { expected, found } => {
                 write!(f, "nonce: expected {expected}, found {found}")

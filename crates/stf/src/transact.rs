@@ -106,10 +106,15 @@ pub fn recover_sender(transaction: &Transaction, rules: &BlockRules, chain_id: u
     if transaction.tx_type > rules.newest_tx_type {
         return Err(TxError::TypeNotSupported { tx_type: transaction.tx_type, fork: rules.fork });
     }
-    if let Some(found) = transaction.chain_id
-        && found != chain_id
+    let (expected, found) = match transaction.tx_type {
+        TxType::Legacy if transaction.chain_id.is_none() => (None, None),
+        TxType::Legacy => (rules.has_replay_protection.then_some(chain_id), transaction.chain_id),
+        _ => (Some(chain_id), Some(transaction.chain_id.unwrap_or(0))),
+    };
+    if let Some(found) = found
+        && expected != Some(found)
     {
-        return Err(TxError::ChainId { expected: chain_id, found });
+        return Err(TxError::ChainId { expected, found });
     }
     let s_range = if rules.requires_low_s { SRange::Low } else { SRange::Any };
     transaction.sender(s_range).map_err(TxError::Signature)

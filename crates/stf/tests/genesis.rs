@@ -29,6 +29,9 @@ fn document() -> Value {
     })
 }
 
+/// A field and its value.
+type Change = (&'static str, Value);
+
 /// Sets the fields at these dotted paths; null removes one.
 fn with(changes: &[(&str, Value)]) -> Value {
     let mut document = document();
@@ -52,7 +55,8 @@ fn read(document: &Value) -> Result<Genesis, GenesisError> {
 
 #[test]
 fn schedules() {
-    let rows: [(&str, &[(&str, Value)], &[(u64, u64, Fork)]); 6] = [
+    type At = (u64, u64, Fork);
+    let rows: [(&str, &[Change], &[At]); 6] = [
         ("all at genesis", &[], &[(0, 0, Fork::Prague), (9, 9, Fork::Prague)]),
         (
             "times",
@@ -133,12 +137,12 @@ fn blob_parameters() {
 #[test]
 fn headers_have_the_fields_of_their_fork() {
     type Fields = (Option<u64>, bool, Option<u64>, Option<u64>, bool, bool, bool, Option<u64>);
-    let osaka = |extra: &[(&'static str, Value)]| {
+    let osaka = |extra: &[Change]| {
         let mut changes = vec![("config.osakaTime", json!(0)), ("config.amsterdamTime", json!(0))];
         changes.extend_from_slice(extra);
         changes
     };
-    let rows: [(&str, Vec<(&str, Value)>, Fields); 4] = [
+    let rows: [(&str, Vec<Change>, Fields); 4] = [
         ("Prague", vec![], (Some(1_000_000_000), true, Some(0), Some(0), true, true, false, None)),
         (
             "given",
@@ -206,7 +210,7 @@ fn fields_of_the_document() {
 fn refusals_say_where_and_why() {
     let params =
         |target: u64, max: u64, fraction: u64| json!({"target": target, "max": max, "baseFeeUpdateFraction": fraction});
-    let rows: [(&[(&str, Value)], &str); 18] = [
+    let rows: [(&[Change], &str); 18] = [
         (&[("alloc", json!(null))], "alloc: expected a value, found nothing"),
         (&[("gasLimit", json!(null))], "gasLimit: expected a value, found nothing"),
         (&[("difficulty", json!("-1"))], "difficulty: expected a number of at least 0, found \"-1\""),

@@ -1,9 +1,9 @@
-//! The codecs, hashes and signatures against published vectors: ethereum/tests' transactions, the blocks of the
-//! execution-spec-tests, real mainnet blocks, and a chain across all forks with its JSON-RPC answers.
+//! The codecs, hashes and signatures against published vectors: the blocks of the execution-spec-tests, real mainnet
+//! blocks, and a chain across all forks with its JSON-RPC answers.
 
 mod support;
 
-use alloy_primitives::{Address, B256, hex};
+use alloy_primitives::hex;
 use rialto_stf::json::{self, JsonCursor, JsonErrorKind};
 use rialto_stf::*;
 use serde_json::Value;
@@ -14,107 +14,6 @@ const HOMESTEAD_BLOCK: u64 = 1_150_000;
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name}: expected a string, found {}", value[name]))
-}
-
-/// The forks of the transaction vectors, in order.
-const FORKS: [&str; 13] = [
-    "Frontier",
-    "Homestead",
-    "EIP150",
-    "EIP158",
-    "Byzantium",
-    "Constantinople",
-    "ConstantinopleFix",
-    "Istanbul",
-    "Berlin",
-    "London",
-    "Paris",
-    "Shanghai",
-    "Cancun",
-];
-
-/// The position of a fork in [`FORKS`].
-fn fork_position(fork: &str) -> usize {
-    FORKS.iter().position(|name| *name == fork).unwrap_or_else(|| panic!("no such fork: {fork}"))
-}
-
-/// Rejections that depend on the fork's or the chain's rules, which decoding doesn't know.
-const REJECTED_BY_VALIDATION: [&str; 5] = [
-    "TransactionException.INTRINSIC_GAS_TOO_LOW",
-    "TransactionException.INITCODE_SIZE_EXCEEDED",
-    "TransactionException.GASLIMIT_PRICE_PRODUCT_OVERFLOW",
-    "TransactionException.PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS_2",
-    "TransactionException.INVALID_CHAINID",
-];
-
-/// Whether the fork lacks the transaction's type or form, of which decoding knows nothing either.
-fn is_before_its_fork(transaction: &Transaction, fork: usize) -> bool {
-    let first = match transaction.tx_type {
-        TxType::Legacy if transaction.chain_id.is_none() => "Frontier",
-        TxType::Legacy => "EIP158",
-        TxType::AccessList => "Berlin",
-        TxType::DynamicFee => "London",
-        TxType::Blob | TxType::SetCode => "Cancun",
-    };
-    fork < fork_position(first)
-}
-
-/// Checks one vector under one fork.
-fn check_transaction(place: &str, encoded: &[u8], fork: &str, result: &Value) {
-    let fork = fork_position(fork);
-    let s_range = if fork == 0 { SRange::Any } else { SRange::Low };
-    let decoded = Transaction::decode(encoded);
-    match result["exception"].as_str() {
-        None => {
-            let transaction = decoded.unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert_eq!(transaction.hash().to_string(), text(result, "hash"), "{place}");
-            assert!(!is_before_its_fork(&transaction, fork), "{place}");
-            let sender = transaction.sender(s_range).unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert_eq!(sender.as_slice(), unhex(text(result, "sender")), "{place}");
-        }
-        Some(exception) if REJECTED_BY_VALIDATION.contains(&exception) => {
-            if exception == "TransactionException.INVALID_CHAINID" {
-                let chain_id = decoded.ok().and_then(|transaction| transaction.chain_id);
-                assert_ne!(chain_id, Some(1), "{place}");
-            }
-        }
-        Some(exception) => {
-            let rejected = match decoded {
-                Err(_) => true,
-                Ok(transaction) => is_before_its_fork(&transaction, fork) || transaction.sender(s_range).is_err(),
-            };
-            assert!(rejected, "{place}: expected {exception}, accepted");
-        }
-    }
-}
-
-#[test]
-fn transactions() {
-    let mut rows = 0;
-    let select = |name: &str, _| name.contains("TransactionTests/");
-    let found = visit_json("ethereum-tests-basic.tar.zst", select, |file, vectors| {
-        for (name, vector) in vectors.as_object().expect("an object of vectors") {
-            let encoded = unhex(text(vector, "txbytes"));
-            check_decode(&encoded);
-            for (fork, result) in vector["result"].as_object().expect("results by fork") {
-                check_transaction(&format!("{file}, {name}, {fork}"), &encoded, fork, result);
-                rows += 1;
-            }
-        }
-    });
-    assert!(!found || rows > 2_000, "only {rows} rows found");
-}
-
-#[test]
-fn keys() {
-    let select = |name: &str, _| name.ends_with("keyaddrtest.json");
-    visit_json("ethereum-tests-basic.tar.zst", select, |_, vectors| {
-        for vector in vectors.as_array().expect("an array") {
-            let key = B256::from_slice(&unhex(text(vector, "key")));
-            let expected = Address::from_slice(&unhex(text(vector, "addr")));
-            assert_eq!(address_of_secret_key(&key), Ok(expected), "{}", vector["seed"]);
-        }
-    });
 }
 
 /// What the encoding of a block must be refused with, where the vector says that it can't be decoded.
