@@ -14,8 +14,9 @@ use crate::chain_store::{ChainStore, Executed, ImportError};
 use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::exceptions;
 use crate::state_test::{first_difference, logs_hash};
+use crate::stateless::{self, StatelessInput, Witness};
 use crate::vectors::{CaseReport, Selection, TraceOutput, reborrow};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use rialto_stf::json::{self, BlockJson, JsonCursor, JsonError};
 use rialto_stf::{Block, BlockAccessList, BlockError, DecodeError, Header, Receipt, receipts_root, recover_sender};
 use rialto_trie::{StateTrie, TrieError};
@@ -175,7 +176,7 @@ pub fn run_test(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace:
             if !selection.wants_fork(&network) {
                 return Vec::new();
             }
-            report.error = check_test(test, &network, trace, &mut report).err().map(|error| error.to_string());
+            report.error = check_test(name, test, &network, trace, &mut report).err().map(|error| error.to_string());
             report.fork = network;
         }
     }
@@ -183,6 +184,7 @@ pub fn run_test(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace:
 }
 
 fn check_test(
+    name: &str,
     test: &JsonCursor<'_>,
     network: &str,
     mut trace: TraceOutput<'_>,
@@ -192,7 +194,7 @@ fn check_test(
     let mut gas_used = 0;
     let mut logs = Vec::new();
     for (index, entry) in test.field("blocks")?.items()?.enumerate() {
-        if let Some(executed) = check_block(&mut store, index, &entry, reborrow(&mut trace))? {
+        if let Some(executed) = check_block(&mut store, name, index, &entry, reborrow(&mut trace))? {
             gas_used += executed.gas_used;
             logs.extend(executed.receipts.into_iter().flat_map(|receipt| receipt.logs));
         }
@@ -226,6 +228,7 @@ fn genesis(test: &JsonCursor<'_>, network: &str) -> Result<ChainStore, BlockTest
 /// Imports a block as its entry says it should go. What it did, where it is valid.
 fn check_block(
     store: &mut ChainStore,
+    test_name: &str,
     index: usize,
     entry: &JsonCursor<'_>,
     trace: TraceOutput<'_>,
@@ -243,6 +246,7 @@ fn check_block(
     match (imported, expected) {
         (Ok(imported), None) => {
             check_receipts(index, entry, &imported)?;
+            check_witness(store, test_name, index, entry, &imported.block)?;
             Ok(Some(imported))
         }
         (Ok(_), Some(expected)) => Err(BlockTestError::Accepted { block: index, expected: expected.to_string() }),
@@ -255,10 +259,9 @@ fn check_block(
 
 /// What an imported block did.
 struct Imported {
+    block: Block,
     gas_used: u64,
     receipts: Vec<Receipt>,
-    /// The header's, which is that of `receipts`.
-    receipts_root: B256,
 }
 
 /// The block access list that comes with a block.
@@ -304,7 +307,7 @@ fn import(
     let imported = Imported {
         gas_used: executed.outcome.gas_used,
         receipts: executed.outcome.receipts.clone(),
-        receipts_root: block.header.receipts_root,
+        block: block.clone(),
     };
     Ok(store.add(block, executed).map(|()| imported).map_err(Rejection::from))
 }
@@ -383,13 +386,13 @@ fn compare_headers(place: &str, expected: &Header, found: &Header) -> Result<(),
 ///
 /// The header is the judge of both. Some suites were made with a tool that states success for every transaction, though
 /// the header it made has the root of the true receipts; there everything but the status is compared.
-fn check_receipts(index: usize, entry: &JsonCursor<'_>, block: &Imported) -> Result<(), BlockTestError> {
+fn check_receipts(index: usize, entry: &JsonCursor<'_>, imported: &Imported) -> Result<(), BlockTestError> {
     let Some(receipts) = entry.optional("receipts")? else { return Ok(()) };
     let cursors: Vec<JsonCursor<'_>> = receipts.items()?.collect();
     let stated: Vec<Receipt> = cursors.iter().map(json::receipt).collect::<Result<_, _>>()?;
-    compare(|| format!("blocks[{index}].receipts, their number"), &stated.len(), &block.receipts.len())?;
-    let is_of_header = receipts_root(&stated) == block.receipts_root;
-    for (position, (mut stated, found)) in stated.into_iter().zip(&block.receipts).enumerate() {
+    compare(|| format!("blocks[{index}].receipts, their number"), &stated.len(), &imported.receipts.len())?;
+    let is_of_header = receipts_root(&stated) == imported.block.header.receipts_root;
+    for (position, (mut stated, found)) in stated.into_iter().zip(&imported.receipts).enumerate() {
         let place = || format!("blocks[{index}].receipts[{position}]");
         let rlp = cursors[position].optional("rlp")?;
         if is_of_header {
@@ -400,6 +403,76 @@ fn check_receipts(index: usize, entry: &JsonCursor<'_>, block: &Imported) -> Res
             stated.status = found.status;
         }
         compare(place, &stated, found)?;
+    }
+    Ok(())
+}
+
+/// Runs an imported block again from its witness alone, and compares the witness with our own.
+///
+/// What must come out is stated as the output of a stateless validator, whose input holds block and witness once more.
+/// Vectors that tamper with the witness say so: success is zero there where something is missing, and the test's name has
+/// [`EXTRA_ITEMS`] where something is in it without need. Every other witness is exactly ours, in any order.
+fn check_witness(
+    store: &ChainStore,
+    test_name: &str,
+    index: usize,
+    entry: &JsonCursor<'_>,
+    block: &Block,
+) -> Result<(), BlockTestError> {
+    let Some(stated) = entry.optional("executionWitness")? else { return Ok(()) };
+    let place = || format!("blocks[{index}].executionWitness");
+    let stated = witness(&stated)?;
+    let produced = stateless::produce(store, block).map_err(|error| differs(place(), "a witness of our own", error))?;
+    if let Err(error) = stateless::validate(store.spec(), block, &produced) {
+        return Err(differs(format!("{}, our own", place()), "a valid block", error));
+    }
+    let result = stateless::validate(store.spec(), block, &stated);
+    let Some(input) = entry.optional("statelessInputBytes")? else {
+        return result.map_err(|error| differs(place(), "a valid block", error));
+    };
+    let input = StatelessInput::decode(&input.bytes()?)
+        .map_err(|error| differs(format!("blocks[{index}].statelessInputBytes"), "an input", error))?;
+    compare(|| format!("{} and that of statelessInputBytes", place()), &stated, &input.witness)?;
+    let output = entry.field("statelessOutputBytes")?.bytes()?;
+    let place_of_output = || format!("blocks[{index}].statelessOutputBytes");
+    compare(place_of_output, &output, &input.output(store.spec()).into())?;
+    // The byte after the root says whether validation succeeds.
+    let must_succeed = output.get(32) == Some(&1);
+    compare(|| format!("{}, whether it is enough", place()), &must_succeed, &result.is_ok())?;
+    if must_succeed {
+        compare_witnesses(&place(), &stated, &produced, test_name.contains(EXTRA_ITEMS))?;
+    }
+    Ok(())
+}
+
+/// In the name of a test whose witness has more than is needed.
+const EXTRA_ITEMS: &str = "extra_unused";
+
+fn witness(cursor: &JsonCursor<'_>) -> Result<Witness, JsonError> {
+    let list = |name| cursor.field(name)?.items()?.map(|item| item.bytes()).collect::<Result<Vec<Bytes>, _>>();
+    Ok(Witness { state: list("state")?, codes: list("codes")?, headers: list("headers")? })
+}
+
+/// Compares the parts of a witness, in any order. What ours has, the stated one must have, and the reverse unless it may
+/// have more.
+fn compare_witnesses(
+    place: &str,
+    stated: &Witness,
+    produced: &Witness,
+    may_have_more: bool,
+) -> Result<(), BlockTestError> {
+    let parts = [
+        ("state", &stated.state, &produced.state),
+        ("codes", &stated.codes, &produced.codes),
+        ("headers", &stated.headers, &produced.headers),
+    ];
+    for (name, stated, produced) in parts {
+        if let Some(missing) = produced.iter().find(|item| !stated.contains(item)) {
+            return Err(differs(format!("{place}.{name}"), "no other items", missing));
+        }
+        if let Some(missing) = stated.iter().find(|item| !may_have_more && !produced.contains(item)) {
+            return Err(differs(format!("{place}.{name}"), missing, "none such"));
+        }
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! [`cli`] has the arguments, `cmd` a file per subcommand. What several of them need is beside: [`fixtures`] and
 //! [`vectors`] find and run conformance vectors, [`state_test`] and [`block_test`] are what such a vector means,
-//! [`exceptions`] names reasons of rejection as vectors do, [`eip3155`] writes traces. The library exists for the
+//! [`exceptions`] names reasons of rejection as vectors do, [`stateless`] validates a block from a witness, [`eip3155`]
+//! writes traces. The library exists for the
 //! command's own tests.
 
 pub mod block_test;
@@ -16,7 +17,9 @@ pub mod exceptions;
 pub mod fixtures;
 pub mod input;
 pub mod pool;
+pub mod ssz;
 pub mod state_test;
+pub mod stateless;
 pub mod terminal;
 pub mod vectors;
 

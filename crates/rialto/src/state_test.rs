@@ -7,7 +7,7 @@
 //!
 //! There is no block around it: no system calls, no reward, no withdrawals, and the header is made up from the environment.
 
-use crate::chain_config::{ChainError, chain_of, u64_or_decimal};
+use crate::chain_config::{ChainError, chain_of};
 use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::exceptions;
 use crate::vectors::{CaseReport, Selection, TraceOutput, reborrow};
@@ -368,12 +368,12 @@ pub fn logs_hash(logs: &[Log]) -> B256 {
 
 /// A header with a test's environment.
 fn header(env: &JsonCursor<'_>) -> Result<Header, JsonError> {
-    let optional = |name| env.optional(name)?.map(|value| u64_or_decimal(&value)).transpose();
+    let optional = |name| env.optional(name)?.map(|value| value.u64_or_decimal()).transpose();
     let mut header = Header {
         beneficiary: env.field("currentCoinbase")?.address()?,
-        gas_limit: u64_or_decimal(&env.field("currentGasLimit")?)?,
-        number: u64_or_decimal(&env.field("currentNumber")?)?,
-        timestamp: u64_or_decimal(&env.field("currentTimestamp")?)?,
+        gas_limit: env.field("currentGasLimit")?.u64_or_decimal()?,
+        number: env.field("currentNumber")?.u64_or_decimal()?,
+        timestamp: env.field("currentTimestamp")?.u64_or_decimal()?,
         base_fee_per_gas: optional("currentBaseFee")?,
         excess_blob_gas: optional("currentExcessBlobGas")?,
         slot_number: optional("slotNumber")?,
