@@ -17,7 +17,10 @@
 // Loops over limbs index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
+mod powmod;
 mod reciprocal;
+
+pub(crate) use powmod::powmod;
 
 use alloy_primitives::{U256, ruint::algorithms};
 use core::cmp::Ordering;

@@ -46,6 +46,7 @@ struct CallWords {
 }
 
 impl Vm<'_> {
+    #[inline(never)]
     pub(crate) unsafe fn op_call(&mut self, sp: *mut U256, gas: u64, kind: u8) -> Next {
         let has_value = kind == op::CALL || kind == op::CALLCODE;
         // SAFETY: CALL and CALLCODE pop 7 words, the others 6.
@@ -235,6 +236,7 @@ impl Vm<'_> {
         });
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_create(&mut self, sp: *mut U256, gas: u64, is_create2: bool) -> Next {
         if self.frame.is_static {
             return fail(Halt::StaticViolation);

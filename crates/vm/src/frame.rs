@@ -38,6 +38,8 @@ pub(crate) enum Owner {
 pub(crate) struct Frame {
     /// Points into what `owner` holds.
     pub program: *const Program,
+    /// The program's first instruction.
+    pub code: *const u8,
     #[expect(dead_code, reason = "held for its lifetime")]
     pub owner: Owner,
     pub pc: usize,

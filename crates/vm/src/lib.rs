@@ -11,6 +11,7 @@ mod context;
 mod fork;
 mod frame;
 mod halt;
+mod instructions;
 mod interpreter;
 mod keccak;
 mod memory;

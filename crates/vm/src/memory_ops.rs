@@ -101,6 +101,7 @@ impl Vm<'_> {
         true
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_mload(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: MLOAD pops 1.
         let target = unsafe { word(sp, 1) };
@@ -110,6 +111,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_mstore(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: MSTORE pops 2.
         let (offset, value) = unsafe { (word(sp, 1), word(sp, 2)) };
@@ -118,6 +120,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_mstore8(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: MSTORE8 pops 2.
         let (offset, value) = unsafe { (word(sp, 1), word(sp, 2)) };
@@ -126,6 +129,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_mcopy(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: MCOPY pops 3.
         let (target, source, len) = unsafe { (word(sp, 1), word(sp, 2), word(sp, 3)) };
@@ -136,6 +140,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_keccak256(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: KECCAK256 pops 2.
         let (offset, len) = unsafe { (word(sp, 1), word(sp, 2)) };
@@ -156,9 +161,24 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
+    pub(crate) unsafe fn op_calldataload(&mut self, sp: *mut U256, gas: u64) -> Next {
+        // SAFETY: CALLDATALOAD pops 1.
+        let target = unsafe { word(sp, 1) };
+        *target = self.call_data_word(*target);
+        (gas, None)
+    }
+
+    /// Bytes of the code that runs.
+    #[inline]
+    pub(crate) fn code_len(&self) -> usize {
+        // SAFETY: the frame's owner keeps the program alive.
+        unsafe { (*self.frame.program).bytes.len() }
+    }
+
     /// The word at `offset` of the call data, with zeros where it ends.
     #[inline]
-    pub(crate) fn call_data_word(&self, offset: U256) -> U256 {
+    fn call_data_word(&self, offset: U256) -> U256 {
         let input = self.input();
         let offset = saturate_offset(&offset);
         let Some(rest) = input.get(offset..) else { return U256::ZERO };
@@ -170,6 +190,7 @@ impl Vm<'_> {
         U256::from_be_bytes(bytes)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_calldatacopy(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: CALLDATACOPY pops 3.
         let (target, source, len) = unsafe { (word(sp, 1), word(sp, 2), word(sp, 3)) };
@@ -184,6 +205,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_codecopy(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: CODECOPY pops 3.
         let (target, source, len) = unsafe { (word(sp, 1), word(sp, 2), word(sp, 3)) };
@@ -194,6 +216,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_returndatacopy(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: RETURNDATACOPY pops 3.
         let (target, source, len) = unsafe { (word(sp, 1), word(sp, 2), word(sp, 3)) };
@@ -212,6 +235,7 @@ impl Vm<'_> {
         self.grow(target, len, gas)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_log(&mut self, sp: *mut U256, gas: u64, count: usize) -> Next {
         if self.frame.is_static {
             return fail(Halt::StaticViolation);
@@ -231,6 +255,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_return(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: RETURN pops 2.
         match unsafe { self.take_output(sp, gas) } {
@@ -239,6 +264,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_revert(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: REVERT pops 2.
         match unsafe { self.take_output(sp, gas) } {
@@ -260,6 +286,7 @@ impl Vm<'_> {
         Some(gas)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_exp(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: EXP pops 2.
         let (base, exponent) = unsafe { (word(sp, 1), word(sp, 2)) };

@@ -8,11 +8,14 @@
 //! Every function computes its price from the input's length and header fields and compares it with the gas limit
 //! before it allocates or computes anything, so the memory and time of a call are bounded by its gas.
 
+mod modexp;
+
 use alloc::vec::Vec;
 use alloy_primitives::Address;
 use core::fmt;
+use modexp::modexp;
 use revm_precompile::{
-    EthPrecompileResult, PrecompileHalt, blake2, bls12_381, bn254, hash, kzg_point_evaluation, modexp, secp256k1,
+    Crypto, DefaultCrypto, EthPrecompileResult, PrecompileHalt, bls12_381, bn254, kzg_point_evaluation, secp256k1,
     secp256r1,
 };
 
@@ -112,19 +115,19 @@ use PrecompileSet::{Berlin, Byzantium, Cancun, Frontier, Istanbul, Osaka, Prague
 /// Ordered by number, then by fork.
 static ROWS: [Precompile; 23] = [
     row(0x01, "ECREC", Frontier, |i, g, o| relay(secp256k1::ec_recover_run(i, g), o)),
-    row(0x02, "SHA256", Frontier, |i, g, o| relay(hash::sha256_run(i, g), o)),
-    row(0x03, "RIPEMD160", Frontier, |i, g, o| relay(hash::ripemd160_run(i, g), o)),
+    row(0x02, "SHA256", Frontier, sha256),
+    row(0x03, "RIPEMD160", Frontier, ripemd160),
     row(0x04, "ID", Frontier, identity),
-    row(0x05, "MODEXP", Byzantium, |i, g, o| relay(modexp::byzantium_run(i, g), o)),
-    row(0x05, "MODEXP", Berlin, |i, g, o| relay(modexp::berlin_run(i, g), o)),
-    row(0x05, "MODEXP", Osaka, |i, g, o| relay(modexp::osaka_run(i, g), o)),
+    row(0x05, "MODEXP", Byzantium, |i, g, o| modexp(&modexp::BYZANTIUM, i, g, o)),
+    row(0x05, "MODEXP", Berlin, |i, g, o| modexp(&modexp::BERLIN, i, g, o)),
+    row(0x05, "MODEXP", Osaka, |i, g, o| modexp(&modexp::OSAKA, i, g, o)),
     row(0x06, "BN254_ADD", Byzantium, |i, g, o| relay(bn254::run_add(i, 500, g), o)),
     row(0x06, "BN254_ADD", Istanbul, |i, g, o| relay(bn254::run_add(i, 150, g), o)),
     row(0x07, "BN254_MUL", Byzantium, |i, g, o| relay(bn254::run_mul(i, 40_000, g), o)),
     row(0x07, "BN254_MUL", Istanbul, |i, g, o| relay(bn254::run_mul(i, 6_000, g), o)),
     row(0x08, "BN254_PAIRING", Byzantium, |i, g, o| relay(bn254::run_pair(i, 80_000, 100_000, g), o)),
     row(0x08, "BN254_PAIRING", Istanbul, |i, g, o| relay(bn254::run_pair(i, 34_000, 45_000, g), o)),
-    row(0x09, "BLAKE2F", Istanbul, |i, g, o| relay(blake2::run(i, g), o)),
+    row(0x09, "BLAKE2F", Istanbul, blake2f),
     row(0x0a, "KZG_POINT_EVALUATION", Cancun, |i, g, o| relay(kzg_point_evaluation::run(i, g), o)),
     row(0x0b, "BLS12_G1ADD", Prague, |i, g, o| relay(bls12_381::g1_add::g1_add(i, g), o)),
     row(0x0c, "BLS12_G1MSM", Prague, |i, g, o| relay(bls12_381::g1_msm::g1_msm(i, g), o)),
@@ -190,6 +193,7 @@ pub fn precompile_addresses(set: PrecompileSet) -> impl Iterator<Item = Address>
     INDEX[set as usize].iter().flatten().map(|precompile| precompile.address())
 }
 
+/// The result of a contract that the library runs as a whole.
 fn relay(result: EthPrecompileResult, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
     match result {
         Ok(done) => {
@@ -202,19 +206,81 @@ fn relay(result: EthPrecompileResult, output: &mut Vec<u8>) -> Result<u64, Preco
 
 impl From<PrecompileHalt> for PrecompileError {
     fn from(halt: PrecompileHalt) -> Self {
-        match halt {
-            PrecompileHalt::OutOfGas => Self::OutOfGas,
-            PrecompileHalt::Other(_) => Self::Fatal("unexpected failure of the precompile library"),
-            _ => Self::Invalid("rejected"),
-        }
+        use PrecompileHalt as H;
+        let reason = match halt {
+            H::OutOfGas => return Self::OutOfGas,
+            H::Other(_) => return Self::Fatal("the library of precompiled contracts failed"),
+            H::Bn254FieldPointNotAMember => "bn254: a coordinate is not below the field's modulus",
+            H::Bn254AffineGFailedToCreate => "bn254: a point is not on the curve or not in its subgroup",
+            H::Bn254PairLength => "bn254: the input's length is not a multiple of 192",
+            H::BlobInvalidInputLength => "kzg: the input's length is not 192",
+            H::BlobMismatchedVersion => "kzg: the versioned hash is not the commitment's",
+            H::BlobVerifyKzgProofFailed => "kzg: the proof does not hold",
+            H::NonCanonicalFp => "bls12-381: a coordinate is not below the field's modulus",
+            H::Bls12381G1NotOnCurve => "bls12-381: a G1 point is not on the curve",
+            H::Bls12381G1NotInSubgroup => "bls12-381: a G1 point is not in the subgroup",
+            H::Bls12381G2NotOnCurve => "bls12-381: a G2 point is not on the curve",
+            H::Bls12381G2NotInSubgroup => "bls12-381: a G2 point is not in the subgroup",
+            H::Bls12381FpPaddingInvalid => "bls12-381: the top 16 bytes of a coordinate are not zero",
+            H::Bls12381G1AddInputLength => "bls12-381: the input's length is not 256",
+            H::Bls12381G1MsmInputLength => "bls12-381: the input's length is not a positive multiple of 160",
+            H::Bls12381G2AddInputLength => "bls12-381: the input's length is not 512",
+            H::Bls12381G2MsmInputLength => "bls12-381: the input's length is not a positive multiple of 288",
+            H::Bls12381PairingInputLength => "bls12-381: the input's length is not a positive multiple of 384",
+            H::Bls12381MapFpToG1InputLength => "bls12-381: the input's length is not 64",
+            H::Bls12381MapFp2ToG2InputLength => "bls12-381: the input's length is not 128",
+            _ => "the library rejects the input",
+        };
+        Self::Invalid(reason)
     }
 }
 
+/// The price of a contract that costs `base` and `per_word` for each 32 bytes begun, if the limit covers it.
+fn charge_words(input: &[u8], base: u64, per_word: u64, gas_limit: u64) -> Result<u64, PrecompileError> {
+    let gas = base + per_word * (input.len() as u64).div_ceil(32);
+    if gas > gas_limit { Err(PrecompileError::OutOfGas) } else { Ok(gas) }
+}
+
+fn sha256(input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
+    let gas = charge_words(input, 60, 12, gas_limit)?;
+    output.extend_from_slice(&DefaultCrypto.sha256(input));
+    Ok(gas)
+}
+
+fn ripemd160(input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
+    let gas = charge_words(input, 600, 120, gas_limit)?;
+    output.extend_from_slice(&DefaultCrypto.ripemd160(input));
+    Ok(gas)
+}
+
 fn identity(input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
-    let gas = 15 + 3 * (input.len() as u64).div_ceil(32);
-    if gas > gas_limit {
-        return Err(PrecompileError::OutOfGas);
-    }
+    let gas = charge_words(input, 15, 3, gas_limit)?;
     output.extend_from_slice(input);
     Ok(gas)
+}
+
+/// The compression function of BLAKE2b (EIP-152): rounds (4 bytes, big-endian), state (8 words), message (16 words) and
+/// offset (2 words), all words little-endian, and one byte that is 1 for the last block.
+fn blake2f(input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, PrecompileError> {
+    let Ok(input) = <&[u8; 213]>::try_from(input) else {
+        return Err(PrecompileError::Invalid("blake2f: the input's length is not 213"));
+    };
+    let last_block = match input[212] {
+        0 => false,
+        1 => true,
+        _ => return Err(PrecompileError::Invalid("blake2f: the last byte is neither 0 nor 1")),
+    };
+    let rounds = u32::from_be_bytes([input[0], input[1], input[2], input[3]]);
+    if u64::from(rounds) > gas_limit {
+        return Err(PrecompileError::OutOfGas);
+    }
+    let (words, _) = input[4..212].as_chunks::<8>();
+    let word = |index: usize| u64::from_le_bytes(words[index]);
+    let mut state = core::array::from_fn(word);
+    let message = core::array::from_fn(|index| word(8 + index));
+    DefaultCrypto.blake2_compress(rounds, &mut state, &message, &[word(24), word(25)], last_block);
+    for word in state {
+        output.extend_from_slice(&word.to_le_bytes());
+    }
+    Ok(rounds.into())
 }

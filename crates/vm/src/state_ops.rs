@@ -66,6 +66,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_balance(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: BALANCE pops 1.
         let target = unsafe { word(sp, 1) };
@@ -78,6 +79,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_extcodesize(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: EXTCODESIZE pops 1.
         let target = unsafe { word(sp, 1) };
@@ -92,6 +94,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_extcodehash(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: EXTCODEHASH pops 1.
         let target = unsafe { word(sp, 1) };
@@ -106,6 +109,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_extcodecopy(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: EXTCODECOPY pops 4.
         let (account, target, source, len) = unsafe { (word(sp, 1), word(sp, 2), word(sp, 3), word(sp, 4)) };
@@ -121,6 +125,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_blockhash(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: BLOCKHASH pops 1.
         let target = unsafe { word(sp, 1) };
@@ -144,12 +149,17 @@ impl Vm<'_> {
         if self.rules.has_prevrandao { self.block.prev_randao.into() } else { self.block.difficulty }
     }
 
-    /// The versioned hash at `index`, zero beyond the last (EIP-4844).
-    pub(crate) fn blob_hash(&self, index: U256) -> U256 {
-        let hash = self.tx.blob_versioned_hashes.get(saturate_offset(&index));
-        hash.map_or(U256::ZERO, |hash| (*hash).into())
+    /// The versioned hash at an index, zero beyond the last (EIP-4844).
+    #[inline(never)]
+    pub(crate) unsafe fn op_blobhash(&mut self, sp: *mut U256, gas: u64) -> Next {
+        // SAFETY: BLOBHASH pops 1.
+        let target = unsafe { word(sp, 1) };
+        let hash = self.tx.blob_versioned_hashes.get(saturate_offset(target));
+        *target = hash.map_or(U256::ZERO, |hash| (*hash).into());
+        (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_sload(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: SLOAD pops 1.
         let target = unsafe { word(sp, 1) };
@@ -169,6 +179,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_sstore(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: SSTORE pops 2.
         let (key, value) = unsafe { (*word(sp, 1), *word(sp, 2)) };
@@ -279,6 +290,7 @@ impl Vm<'_> {
         }
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_tload(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: TLOAD pops 1.
         let target = unsafe { word(sp, 1) };
@@ -286,6 +298,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_tstore(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: TSTORE pops 2.
         let (key, value) = unsafe { (word(sp, 1), word(sp, 2)) };
@@ -296,6 +309,7 @@ impl Vm<'_> {
         (gas, None)
     }
 
+    #[inline(never)]
     pub(crate) unsafe fn op_selfdestruct(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: SELFDESTRUCT pops 1.
         let target = unsafe { word(sp, 1) };

@@ -5,7 +5,7 @@
 //! Depth lives in a vector: 1,024 nested calls cost 1,024 frames of a few hundred bytes and nothing on the host's stack.
 
 use crate::frame::{Frame, Input, Owner, Purpose};
-use crate::interpreter::Exit;
+use crate::interpreter::{Exit, Registers};
 use crate::keccak::KeccakCache;
 use crate::memory::Memory;
 use crate::program::{Program, program_of};
@@ -87,6 +87,7 @@ pub struct Vm<'r> {
     pub(crate) keccak_cache: KeccakCache,
     pub(crate) fatal: Option<ReadError>,
     pub(crate) spilled_gas: u64,
+    pub(crate) registers: Registers,
     pub(crate) cost_per_state_byte: u64,
 }
 
@@ -110,6 +111,7 @@ impl<'r> Vm<'r> {
             keccak_cache: KeccakCache::new(),
             fatal: None,
             spilled_gas: 0,
+            registers: Registers { ip: core::ptr::null(), sp: core::ptr::null_mut(), gas: 0 },
         }
     }
 
@@ -215,6 +217,8 @@ impl<'r> Vm<'r> {
         let program: *const Program = program_of(&code, self.rules.fork, fuse);
         self.frame = Frame {
             program,
+            // SAFETY: `owner` holds the program.
+            code: unsafe { (*program).start() },
             owner: Owner::Code(code),
             pc: 0,
             gas: message.gas,
@@ -253,6 +257,7 @@ impl<'r> Vm<'r> {
         let program = Box::new(Program::new(message.input, self.rules.fork, false));
         self.frame = Frame {
             program: &raw const *program,
+            code: program.start(),
             owner: Owner::Initcode(program),
             pc: 0,
             gas: message.gas,
@@ -276,9 +281,9 @@ impl<'r> Vm<'r> {
     fn run(&mut self) -> Result<CallResult, ReadError> {
         loop {
             self.reserve_stack();
-            let exit = if self.tracer.is_some() { self.interpret::<true>() } else { self.interpret::<false>() };
-            let halt = match exit {
+            let halt = match self.interpret() {
                 Exit::Opened => continue,
+                Exit::Stepped => unreachable!("the interpreter goes on after a step"),
                 Exit::Done => None,
                 Exit::Failed(halt) => Some(halt),
                 Exit::Fatal => {
@@ -392,6 +397,7 @@ fn idle_frame(journal: &mut Journal<'_>) -> Frame {
     let program = Box::new(Program::new(Bytes::new(), crate::Fork::Frontier, false));
     Frame {
         program: &raw const *program,
+        code: program.start(),
         owner: Owner::Initcode(program),
         pc: 0,
         gas: 0,
@@ -485,6 +491,8 @@ impl Vm<'_> {
         let reservoir = core::mem::take(&mut self.frame.state_gas.reservoir);
         let frame = Frame {
             program: opening.program,
+            // SAFETY: `owner` holds the program.
+            code: unsafe { (*opening.program).start() },
             owner: opening.owner,
             pc: 0,
             gas: opening.gas,
