@@ -284,3 +284,6 @@ fn blake2f(input: &[u8], gas_limit: u64, output: &mut Vec<u8>) -> Result<u64, Pr
     }
     Ok(rounds.into())
 }
+
+#[cfg(test)]
+mod tests;
