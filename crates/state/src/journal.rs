@@ -50,7 +50,6 @@ pub struct AccountEntry {
     /// Whether `info` and `exists` hold the reader's answer (and changes since) rather than nothing yet.
     pub loaded: bool,
     code: Option<Code>,
-    base: Option<Account>,
     generation: u32,
     warm_tx: u32,
     touched_tx: u32,
@@ -127,6 +126,8 @@ pub struct Journal<'r> {
     reader: &'r dyn StateReader,
     hasher: FixedState,
     accounts: Vec<AccountEntry>,
+    /// What the reader said of each account; beside the entries, which are hot while this is not.
+    account_bases: Vec<Option<Account>>,
     account_index: HashTable<u32>,
     slots: Vec<SlotEntry>,
     slot_index: HashTable<u32>,
@@ -150,6 +151,7 @@ impl<'r> Journal<'r> {
             reader,
             hasher: FixedState::with_seed(hash_seed),
             accounts: Vec::with_capacity(64),
+            account_bases: Vec::with_capacity(64),
             account_index: HashTable::with_capacity(64),
             slots: Vec::with_capacity(64),
             slot_index: HashTable::with_capacity(64),
@@ -191,7 +193,6 @@ impl<'r> Journal<'r> {
             exists: false,
             loaded: false,
             code: None,
-            base: None,
             generation: 0,
             warm_tx: 0,
             touched_tx: 0,
@@ -200,6 +201,7 @@ impl<'r> Journal<'r> {
             seen_tx: 0,
             seen: 0,
         });
+        self.account_bases.push(None);
         let (accounts, hasher) = (&self.accounts, &self.hasher);
         self.account_index.insert_unique(hash, id, |&id| hash_address(hasher, &accounts[id as usize].address));
         AccountId(id)
@@ -218,7 +220,7 @@ impl<'r> Journal<'r> {
     fn read_account(&mut self, id: AccountId) -> Result<(), ReadError> {
         let entry = &mut self.accounts[id.0 as usize];
         let account = self.reader.account(&entry.address)?;
-        entry.base = account;
+        self.account_bases[id.0 as usize] = account;
         entry.exists = account.is_some();
         entry.info = account.unwrap_or_default();
         entry.loaded = true;
@@ -361,10 +363,10 @@ impl<'r> Journal<'r> {
         if entry.info.nonce != 0 || entry.info.has_code() {
             return Ok(false);
         }
-        if entry.base.is_none() || entry.generation > 0 {
+        let (address, generation) = (entry.address, entry.generation);
+        if self.account_bases[id.0 as usize].is_none() || generation > 0 {
             return Ok(true);
         }
-        let address = entry.address;
         Ok(!self.reader.has_storage(&address)?)
     }
 
@@ -460,7 +462,7 @@ impl<'r> Journal<'r> {
         let slot = &mut self.slots[id.0 as usize];
         let account = &self.accounts[slot.account as usize];
         // An account that the reader does not know has no storage: asking would only cost a look-up.
-        let known = !account.loaded || account.base.is_some();
+        let known = !account.loaded || self.account_bases[slot.account as usize].is_some();
         slot.value = if known { self.reader.storage(&account.address, &slot.key)? } else { U256::ZERO };
         slot.base = slot.value;
         slot.loaded = true;
@@ -627,10 +629,10 @@ impl<'r> Journal<'r> {
     /// Closes the transaction: deletes what destroyed itself and, if `clear_empty` (EIP-161), what was touched and is
     /// empty; forgets transient storage, refunds, warmth and remaining logs; opens the next one.
     pub fn end_tx(&mut self, clear_empty: bool) {
-        for id in core::mem::take(&mut self.destroyed) {
+        while let Some(id) = self.destroyed.pop() {
             self.delete(id);
         }
-        for id in core::mem::take(&mut self.touched) {
+        while let Some(id) = self.touched.pop() {
             let entry = &self.accounts[id as usize];
             if clear_empty && entry.loaded && entry.touched_tx == self.tx && entry.exists && entry.info.is_empty() {
                 self.delete(id);
@@ -765,20 +767,15 @@ impl<'r> Journal<'r> {
                 storage.push(SlotDiff { slot: slot.key, before: slot.base, after: slot.value });
             }
             let after = entry.exists.then_some(entry.info);
-            let storage_wiped = entry.generation > 0 && entry.base.is_some();
-            if entry.base == after && storage.is_empty() && !storage_wiped {
+            let before = self.account_bases[id as usize];
+            let storage_wiped = entry.generation > 0 && before.is_some();
+            if before == after && storage.is_empty() && !storage_wiped {
                 continue;
             }
-            if entry.info.has_code() && entry.base.is_none_or(|base| base.code_hash != entry.info.code_hash) {
+            if entry.info.has_code() && before.is_none_or(|before| before.code_hash != entry.info.code_hash) {
                 diff.codes.push(entry.code.clone().expect("code that was set is held"));
             }
-            diff.accounts.push(AccountDiff {
-                address: entry.address,
-                before: entry.base,
-                after,
-                storage_wiped,
-                storage,
-            });
+            diff.accounts.push(AccountDiff { address: entry.address, before, after, storage_wiped, storage });
         }
         assert!(slots.next().is_none(), "every changed slot belongs to an account");
         diff.codes.sort_unstable_by_key(Code::hash);

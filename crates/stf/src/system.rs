@@ -47,9 +47,11 @@ fn call_if_present(vm: &mut Vm<'_>, target: Address, input: Bytes) -> Result<(),
 
 fn system_call(vm: &mut Vm<'_>, target: Address, input: Bytes) -> Result<CallResult, BlockError> {
     vm.tx = TxContext { origin: SYSTEM_ADDRESS, ..TxContext::default() };
+    let target = vm.journal.account_id(&target);
     let message = Message {
-        kind: MessageKind::Call { target, code_address: target },
-        caller: SYSTEM_ADDRESS,
+        kind: MessageKind::Call { target, code_account: target },
+        // Named, not read: it is no account of the state.
+        caller: vm.journal.account_id(&SYSTEM_ADDRESS),
         value: U256::ZERO,
         input,
         gas: SYSTEM_CALL_GAS,

@@ -160,7 +160,7 @@ pub(crate) fn transact(
         0
     };
     let reservoir = meters.reservoir.saturating_add(existing_state_gas);
-    let (message, contract_address) = message_of(vm, transaction, sender, &meters, reservoir)?;
+    let (message, contract_address) = message_of(vm, transaction, checked.sender, &meters, reservoir)?;
     let result = vm.execute(message)?;
     let existing_state_gas = if rules.vm.returns_state_gas { 0 } else { existing_state_gas };
     settle(vm, rules, &checked, &meters, result, contract_address, existing_state_gas)
@@ -224,9 +224,8 @@ fn warm_up(vm: &mut Vm<'_>, rules: &BlockRules, transaction: &Transaction, sende
     }
     vm.journal.warm(sender);
     if rules.warms_beneficiary {
-        let beneficiary = vm.block().beneficiary;
-        let id = vm.journal.account_id(&beneficiary);
-        vm.journal.warm(id);
+        let beneficiary = vm.beneficiary();
+        vm.journal.warm(beneficiary);
     }
     for item in &transaction.access_list {
         let id = vm.journal.account_id(&item.address);
@@ -294,33 +293,26 @@ impl Meters {
 fn message_of(
     vm: &mut Vm<'_>,
     transaction: &Transaction,
-    sender: Address,
+    sender: AccountId,
     meters: &Meters,
     state_gas_reservoir: u64,
 ) -> Result<(Message, Option<Address>), TxError> {
-    let kind = match transaction.to {
-        None => MessageKind::Create { address: sender.create(transaction.nonce) },
+    let mut contract_address = None;
+    let (kind, warm) = match &transaction.to {
+        None => {
+            let address = vm.journal.account(sender).address.create(transaction.nonce);
+            contract_address = Some(address);
+            let account = vm.journal.account_id(&address);
+            (MessageKind::Create { account }, account)
+        }
         Some(target) => {
-            let id = vm.journal.account_id(&target);
-            let info = vm.journal.load(id)?.info;
-            let delegate = if info.has_code() { vm.journal.code(id)?.delegate() } else { None };
-            if vm.rules().has_access_lists {
-                vm.journal.warm(id);
-            }
-            let delegate = delegate.filter(|_| vm.rules().has_delegation);
-            if let Some(delegate) = delegate {
-                let id = vm.journal.account_id(&delegate);
-                vm.journal.warm(id);
-            }
-            MessageKind::Call { target, code_address: delegate.unwrap_or(target) }
+            let target = vm.journal.account_id(target);
+            let code_account = delegate_of(vm, target)?.unwrap_or(target);
+            vm.journal.warm(code_account);
+            (MessageKind::Call { target, code_account }, target)
         }
     };
-    let mut contract_address = None;
-    if let MessageKind::Create { address } = kind {
-        contract_address = Some(address);
-        let id = vm.journal.account_id(&address);
-        vm.journal.warm(id);
-    }
+    vm.journal.warm(warm);
     let message = Message {
         kind,
         caller: sender,
@@ -330,6 +322,15 @@ fn message_of(
         state_gas_reservoir,
     };
     Ok((message, contract_address))
+}
+
+/// The account that `target` delegates to (EIP-7702).
+fn delegate_of(vm: &mut Vm<'_>, target: AccountId) -> Result<Option<AccountId>, TxError> {
+    if !vm.journal.load(target)?.info.has_code() || !vm.rules().has_delegation {
+        return Ok(None);
+    }
+    let delegate = vm.journal.code(target)?.delegate();
+    Ok(delegate.map(|address| vm.journal.account_id(&address)))
 }
 
 /// Returns what is left of the gas, pays the fee recipient, and counts what the block counts.
@@ -357,8 +358,7 @@ fn settle(
 
     let price = checked.effective_gas_price;
     vm.journal.add_balance(checked.sender, U256::from(meters.limit - gas_used) * price);
-    let beneficiary = vm.block().beneficiary;
-    let beneficiary = vm.journal.account_id(&beneficiary);
+    let beneficiary = vm.beneficiary();
     vm.journal.load(beneficiary)?;
     let tip = price - vm.block().base_fee;
     vm.journal.add_balance(beneficiary, tip * U256::from(gas_used));

@@ -20,20 +20,20 @@ pub(crate) const STACK_LIMIT: usize = 1024;
 /// Frames that may be open above the outermost.
 pub(crate) const DEPTH_LIMIT: usize = 1024;
 
-/// What the outermost frame does.
-#[derive(Clone, Debug)]
+/// What the outermost frame does. Accounts are named by their ids in the machine's journal.
+#[derive(Clone, Copy, Debug)]
 pub enum MessageKind {
     /// Runs the code of an account.
     Call {
         /// The account called: its storage is used and it gets the value.
-        target: Address,
+        target: AccountId,
         /// Whose code runs; differs from `target` where that one delegates (EIP-7702).
-        code_address: Address,
+        code_account: AccountId,
     },
-    /// Runs initcode and deploys what it returns at this address.
+    /// Runs initcode and deploys what it returns as the code of this account.
     Create {
-        /// The address of the contract to be.
-        address: Address,
+        /// The contract to be.
+        account: AccountId,
     },
 }
 
@@ -42,9 +42,9 @@ pub enum MessageKind {
 pub struct Message {
     /// Call or creation.
     pub kind: MessageKind,
-    /// CALLER of the frame; the value is taken from it.
-    pub caller: Address,
-    /// Wei that move. The caller must have them.
+    /// CALLER of the frame; the value is taken from it. It must be loaded and have that much.
+    pub caller: AccountId,
+    /// Wei that move.
     pub value: U256,
     /// Call data or initcode.
     pub input: Bytes,
@@ -78,6 +78,7 @@ pub struct Vm<'r> {
     pub(crate) rules: &'static Rules,
     pub(crate) block: BlockContext,
     pub(crate) modules: &'r [&'r dyn NativeModule],
+    beneficiary: AccountId,
     pub(crate) tracer: Option<&'r mut dyn Tracer>,
     pub(crate) stack: Vec<U256>,
     pub(crate) memory: Memory,
@@ -97,6 +98,7 @@ impl<'r> Vm<'r> {
         let idle = idle_frame(&mut journal);
         Self {
             cost_per_state_byte: crate::cost_per_state_byte(block.gas_limit),
+            beneficiary: journal.account_id(&block.beneficiary),
             journal,
             tx: TxContext::default(),
             rules,
@@ -137,6 +139,11 @@ impl<'r> Vm<'r> {
         &self.block
     }
 
+    /// The account of the block's beneficiary.
+    pub fn beneficiary(&self) -> AccountId {
+        self.beneficiary
+    }
+
     /// Gas for a byte of new state in this block (EIP-8037).
     pub fn cost_per_state_byte(&self) -> u64 {
         self.cost_per_state_byte
@@ -158,16 +165,12 @@ impl<'r> Vm<'r> {
         self.return_data.clear();
         self.spilled_gas = 0;
         let state_gas = StateGas { reservoir: message.state_gas_reservoir, ..StateGas::default() };
-        let caller = self.journal.account_id(&message.caller);
-        if !message.value.is_zero() {
-            self.journal.load(caller)?;
-        }
         self.trace_enter_outermost(&message);
         let done = match message.kind {
-            MessageKind::Call { target, code_address } => {
-                self.begin_outer_call(caller, target, code_address, message, state_gas)?
+            MessageKind::Call { target, code_account } => {
+                self.begin_outer_call(target, code_account, message, state_gas)?
             }
-            MessageKind::Create { address } => self.begin_outer_create(caller, address, message, state_gas)?,
+            MessageKind::Create { account } => self.begin_outer_create(account, message, state_gas)?,
         };
         let result = match done {
             Some(result) => result,
@@ -181,38 +184,28 @@ impl<'r> Vm<'r> {
 
     fn begin_outer_call(
         &mut self,
-        caller: AccountId,
-        target: Address,
-        code_address: Address,
+        account: AccountId,
+        code_account: AccountId,
         message: Message,
         state_gas: StateGas,
     ) -> Result<Option<CallResult>, ReadError> {
-        let account = self.journal.account_id(&target);
-        self.journal.load(account)?;
+        let target = self.journal.load(account)?.address;
+        let caller = self.journal.account(message.caller).address;
         let checkpoint = self.journal.checkpoint();
-        self.move_value(caller, account, message.value);
-        if code_address == target
-            && let Some(outcome) = self.call_native(
-                &target,
-                account,
-                message.caller,
-                message.value,
-                &Input::Bytes(message.input.clone()),
-                message.gas,
-                false,
-            )?
-        {
+        self.move_value(message.caller, account, message.value);
+        if code_account == account && self.is_native(&target) {
+            let input = Input::Bytes(message.input);
+            let outcome = self.call_native(&target, account, caller, message.value, &input, message.gas, false)?;
+            let outcome = outcome.expect("the address is native");
             if outcome.halt.is_some() {
                 self.journal.revert(checkpoint);
             }
             return Ok(Some(self.outer_result(outcome.halt, outcome.gas, state_gas)));
         }
-        let code_account = self.journal.account_id(&code_address);
-        self.journal.load(code_account)?;
-        let code = self.journal.code(code_account)?.clone();
-        if code.is_empty() {
+        if !self.journal.load(code_account)?.info.has_code() {
             return Ok(Some(self.outer_result(None, message.gas, state_gas)));
         }
+        let code = self.journal.code(code_account)?.clone();
         let fuse = self.tracer.is_none();
         let program: *const Program = program_of(&code, self.rules.fork, fuse);
         self.frame = Frame {
@@ -227,7 +220,7 @@ impl<'r> Vm<'r> {
             caller_memory_base: 0,
             account,
             address: target,
-            caller: message.caller,
+            caller,
             value: message.value,
             input: Input::Bytes(message.input),
             is_static: false,
@@ -240,20 +233,19 @@ impl<'r> Vm<'r> {
 
     fn begin_outer_create(
         &mut self,
-        caller: AccountId,
-        address: Address,
+        account: AccountId,
         message: Message,
         state_gas: StateGas,
     ) -> Result<Option<CallResult>, ReadError> {
-        let account = self.journal.account_id(&address);
-        self.journal.load(account)?;
+        let address = self.journal.load(account)?.address;
+        let caller = self.journal.account(message.caller).address;
         if !self.journal.can_create(account)? {
             return Ok(Some(self.outer_result(Some(Halt::CreateCollision), 0, state_gas)));
         }
         let checkpoint = self.journal.checkpoint();
         self.journal.mark_created(account);
         self.journal.set_nonce(account, self.rules.contract_nonce);
-        self.move_value(caller, account, message.value);
+        self.move_value(message.caller, account, message.value);
         let program = Box::new(Program::new(message.input, self.rules.fork, false));
         self.frame = Frame {
             program: &raw const *program,
@@ -266,7 +258,7 @@ impl<'r> Vm<'r> {
             caller_memory_base: 0,
             account,
             address,
-            caller: message.caller,
+            caller,
             value: message.value,
             input: Input::Bytes(Bytes::new()),
             is_static: false,
@@ -385,9 +377,11 @@ impl<'r> Vm<'r> {
         let Some(tracer) = &mut self.tracer else { return };
         let (kind, to) = match message.kind {
             MessageKind::Call { target, .. } => ("CALL", target),
-            MessageKind::Create { address } => ("CREATE", address),
+            MessageKind::Create { account } => ("CREATE", account),
         };
-        let Message { caller: from, value, ref input, gas, .. } = *message;
+        let address = |id| self.journal.account(id).address;
+        let (from, to) = (address(message.caller), address(to));
+        let Message { value, ref input, gas, .. } = *message;
         tracer.enter(Enter { kind, from, to, value, input, gas, caller_gas: 0 });
     }
 }
