@@ -1,6 +1,6 @@
 //! The command line: its arguments, and how a command's end becomes an exit code.
 
-use crate::cmd::{blocktest, completions, disasm, statetest};
+use crate::cmd::{blocktest, completions, disasm, execute, statetest, trace};
 use crate::{CliError, Verdict};
 use clap::{Parser, Subcommand};
 use std::io::{BufWriter, Write};
@@ -25,8 +25,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Execute(execute::ExecuteArgs),
     Statetest(statetest::StatetestArgs),
     Blocktest(blocktest::BlocktestArgs),
+    Trace(trace::TraceArgs),
     Disasm(disasm::DisasmArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -61,8 +63,10 @@ pub fn run() -> u8 {
 impl Command {
     fn run(&self, out: &mut dyn Write) -> Result<Verdict, CliError> {
         match self {
+            Self::Execute(args) => execute::run(args, out),
             Self::Statetest(args) => statetest::run(args, out),
             Self::Blocktest(args) => blocktest::run(args, out),
+            Self::Trace(args) => trace::run(args, out),
             Self::Disasm(args) => disasm::run(args, out).map(|()| Verdict::Passed),
             Self::Completions(args) => completions::run(args, out).map(|()| Verdict::Passed),
         }

@@ -3,5 +3,7 @@
 pub mod blocktest;
 pub mod completions;
 pub mod disasm;
+pub mod execute;
 pub mod statetest;
+pub mod trace;
 mod vectors;

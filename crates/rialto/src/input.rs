@@ -94,6 +94,11 @@ impl Document {
 
     /// What `read` makes of the document.
     pub fn decode<T>(&self, read: impl FnOnce(&JsonCursor<'_>) -> Result<T, JsonError>) -> Result<T, CliError> {
-        read(&self.root()).map_err(|error| CliError::Json { file: self.file.clone(), error })
+        read(&self.root()).map_err(|error| self.error(error))
+    }
+
+    /// An error about a value in the document.
+    pub fn error(&self, error: JsonError) -> CliError {
+        CliError::Json { file: self.file.clone(), error }
     }
 }

@@ -6,6 +6,8 @@
 //! writes traces. The library exists for the
 //! command's own tests.
 
+pub mod block_input;
+pub mod block_run;
 pub mod block_test;
 pub mod chain_config;
 pub mod chain_store;
@@ -16,6 +18,9 @@ mod error;
 pub mod exceptions;
 pub mod fixtures;
 pub mod input;
+pub mod linear_chain;
+pub mod overlay;
+pub mod partial_state;
 pub mod pool;
 pub mod ssz;
 pub mod state_test;

@@ -25,7 +25,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn wants_test(&self, file: &str, name: &str) -> bool {
+    /// Whether cases of this test in this file are run.
+    pub fn wants_test(&self, file: &str, name: &str) -> bool {
         self.filter.as_deref().is_none_or(|filter| name.contains(filter) || file.contains(filter))
     }
 
