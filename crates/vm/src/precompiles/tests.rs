@@ -139,7 +139,9 @@ fn known_results() {
     let ripemd_empty = hex!("0000000000000000000000009c1185a5c5e9fc54612808977ee8f548b2258d31");
     let ripemd_abc = hex!("0000000000000000000000008eb208f7e05d987a9b044a8e98c6b087f15a0bfc");
     let z = U256::from(0x1234_5678_9abc_def0_u64);
-    let rows: Vec<(&str, PrecompileSet, u16, Vec<u8>, u64, Vec<u8>)> = vec![
+    // Name, fork, number, input, gas, output.
+    type Row = (&'static str, PrecompileSet, u16, Vec<u8>, u64, Vec<u8>);
+    let rows: Vec<Row> = vec![
         ("ecrecover", Frontier, 1, secp256k1_signed(z, 27), 3000, key_one),
         ("ecrecover, v of 29", Frontier, 1, secp256k1_signed(z, 29), 3000, vec![]),
         ("ecrecover of nothing", Frontier, 1, vec![], 3000, vec![]),
