@@ -111,7 +111,10 @@ pub(super) fn modexp(
     output[..modulus.len()].copy_from_slice(modulus);
     let power = match DefaultCrypto.modexp(base, exponent, output) {
         Ok(power) => power,
-        Err(_) => return Err(PrecompileError::Fatal("modexp: the library failed")),
+        Err(_) => {
+            output.clear();
+            return Err(PrecompileError::Fatal("modexp: the library failed"));
+        }
     };
     // The power is below the modulus, so what the library returns beyond the modulus's length is leading zeros.
     let power = &power[power.len().saturating_sub(modulus_len)..];
