@@ -1,3 +1,5 @@
+//! The precompiled contracts against known results, prices, and other ways to compute the same.
+
 use super::*;
 use alloc::{format, string::String, vec};
 use alloy_primitives::{U256, hex};
