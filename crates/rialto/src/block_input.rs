@@ -1,10 +1,10 @@
 //! Blocks to execute, from files: RLP (one block or many on end), JSON-RPC's or a vector's JSON, and folders of the kind
 //! `block.json`, `pre_state.json`, `block_hashes.json`.
 
+use crate::CliError;
 use crate::fixtures::{self, Found};
 use crate::input::{self, Document};
 use crate::partial_state::PartialState;
-use crate::CliError;
 use alloy_primitives::{Address, B256};
 use rialto_stf::json::{self, BlockJson, JsonCursor};
 use rialto_stf::{Block, BlockRules, ChainSpec, Receipt, RlpReader, TxError, recover_sender};
@@ -105,10 +105,8 @@ fn blocks_of_rlp(file: &str, bytes: &[u8], chain: &ChainSpec) -> Result<Vec<Inpu
     let mut reader = RlpReader::new(bytes);
     let mut blocks = Vec::new();
     while !reader.is_empty() {
-        let block = Block::read(&mut reader).map_err(|error| CliError::Rlp {
-            file: format!("{file}: block with index {}", blocks.len()),
-            error,
-        })?;
+        let block = Block::read(&mut reader)
+            .map_err(|error| CliError::Rlp { file: format!("{file}: block with index {}", blocks.len()), error })?;
         blocks.push(InputBlock::of_rlp(file, block, chain)?);
     }
     Ok(blocks)
@@ -194,13 +192,16 @@ fn natural_key(path: &Path) -> (u64, PathBuf) {
     (digits.parse().unwrap_or(u64::MAX), path.to_path_buf())
 }
 
+/// Names of files, with their content.
+type NamedFiles = Vec<(String, Vec<u8>)>;
+
 /// The block folders in an archive, by name; each is loaded only when it is its turn.
 pub fn visit_archived_folders(
     archive: &Path,
     chain: &ChainSpec,
     visit: &mut dyn FnMut(BlockFolder) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let mut folders: BTreeMap<(u64, PathBuf), Vec<(String, Vec<u8>)>> = BTreeMap::new();
+    let mut folders: BTreeMap<(u64, PathBuf), NamedFiles> = BTreeMap::new();
     let mut result = Ok(());
     let _ = fixtures::visit(&[archive.to_path_buf()], &mut |found| {
         match found {

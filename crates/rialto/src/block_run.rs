@@ -153,8 +153,10 @@ mod tests {
             (
                 "a log",
                 vec![receipt(true, 10, vec![]), receipt(true, 30, vec![log(2)])],
-                Some("transactions[1]: logs[0]: expected 0x0000000000000000000000000000000000000000 [] 0x01, found \
-                      0x0000000000000000000000000000000000000000 [] 0x02"),
+                Some(
+                    "transactions[1]: logs[0]: expected 0x0000000000000000000000000000000000000000 [] 0x01, found \
+                      0x0000000000000000000000000000000000000000 [] 0x02",
+                ),
             ),
         ];
         for (name, found, expected) in rows {

@@ -67,7 +67,7 @@ impl fmt::Display for Rejection {
 
 impl From<BlockError> for Rejection {
     fn from(error: BlockError) -> Self {
-        Self::Import(ImportError::Invalid(error))
+        Self::Import(error.into())
     }
 }
 
@@ -111,7 +111,7 @@ pub enum BlockTestError {
         /// The reason expected, if one was.
         expected: Option<String>,
         /// Our reason.
-        found: Rejection,
+        found: Box<Rejection>,
     },
     /// The trace could not be written.
     Trace(String),
@@ -251,9 +251,11 @@ fn check_block(
         }
         (Ok(_), Some(expected)) => Err(BlockTestError::Accepted { block: index, expected: expected.to_string() }),
         (Err(found), Some(expected)) if exceptions::is_expected(found.names(), expected) => Ok(None),
-        (Err(found), expected) => {
-            Err(BlockTestError::Rejected { block: index, expected: expected.map(str::to_string), found })
-        }
+        (Err(found), expected) => Err(BlockTestError::Rejected {
+            block: index,
+            expected: expected.map(str::to_string),
+            found: Box::new(found),
+        }),
     }
 }
 

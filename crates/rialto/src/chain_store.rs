@@ -44,7 +44,7 @@ pub enum ImportError {
         parent_hash: B256,
     },
     /// It is not valid.
-    Invalid(BlockError),
+    Invalid(Box<BlockError>),
     /// The tries could not be updated.
     Trie(TrieError),
     /// There are too many blocks already.
@@ -68,7 +68,7 @@ impl std::error::Error for ImportError {}
 
 impl From<BlockError> for ImportError {
     fn from(error: BlockError) -> Self {
-        Self::Invalid(error)
+        Self::Invalid(Box::new(error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The command line: its arguments, and how a command's end becomes an exit code.
 
-use crate::cmd::{blocktest, completions, disasm, execute, statetest, trace};
+use crate::cmd::{bench, blocktest, completions, disasm, execute, statetest, t8n, trace};
 use crate::{CliError, Verdict};
 use clap::{Parser, Subcommand};
 use std::io::{BufWriter, Write};
@@ -29,7 +29,9 @@ enum Command {
     Statetest(statetest::StatetestArgs),
     Blocktest(blocktest::BlocktestArgs),
     Trace(trace::TraceArgs),
+    T8n(t8n::T8nArgs),
     Disasm(disasm::DisasmArgs),
+    Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -67,7 +69,9 @@ impl Command {
             Self::Statetest(args) => statetest::run(args, out),
             Self::Blocktest(args) => blocktest::run(args, out),
             Self::Trace(args) => trace::run(args, out),
+            Self::T8n(args) => t8n::run(args, out),
             Self::Disasm(args) => disasm::run(args, out).map(|()| Verdict::Passed),
+            Self::Bench(args) => bench::run(args, out),
             Self::Completions(args) => completions::run(args, out).map(|()| Verdict::Passed),
         }
     }

@@ -21,11 +21,15 @@ pub struct TraceOptions {
     pub stack: bool,
     /// What the last call returned.
     pub return_data: bool,
+    /// A line of its own for each frame that begins.
+    pub frame_begins: bool,
+    /// A line of its own for each frame that ends, the outermost included.
+    pub frame_ends: bool,
 }
 
 impl Default for TraceOptions {
     fn default() -> Self {
-        Self { memory: false, stack: true, return_data: true }
+        Self { memory: false, stack: true, return_data: true, frame_begins: false, frame_ends: false }
     }
 }
 
@@ -44,19 +48,19 @@ struct Pending {
 
 /// Writes a line for each opcode it is shown.
 pub struct JsonTracer<'w> {
-    out: &'w mut dyn Write,
+    out: Box<dyn Write + 'w>,
     options: TraceOptions,
     pending: Option<Pending>,
-    /// Kinds of the frames that are open.
-    frames: Vec<&'static str>,
+    /// Gas that the frames that are open began with.
+    frames: Vec<u64>,
     /// The first error of the output, after which nothing more is written.
     error: Option<io::Error>,
 }
 
 impl<'w> JsonTracer<'w> {
     /// Writes to `out`.
-    pub fn new(out: &'w mut dyn Write, options: TraceOptions) -> Self {
-        Self { out, options, pending: None, frames: Vec::new(), error: None }
+    pub fn new(out: impl Write + 'w, options: TraceOptions) -> Self {
+        Self { out: Box::new(out), options, pending: None, frames: Vec::new(), error: None }
     }
 
     /// Writes a line of the caller's own, such as the summary.
@@ -69,7 +73,7 @@ impl<'w> JsonTracer<'w> {
     }
 
     /// Whether all was written.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
         match self.error {
             Some(error) => Err(error),
             None => self.out.flush(),
@@ -129,17 +133,40 @@ impl Tracer for JsonTracer<'_> {
     }
 
     fn enter(&mut self, enter: Enter<'_>) {
-        self.frames.push(enter.kind);
+        self.frames.push(enter.gas);
         let kept = if is_creation(enter.kind) { enter.caller_gas.saturating_add(enter.gas) } else { enter.caller_gas };
         if let Some(pending) = &self.pending {
             let cost = pending.gas.saturating_sub(kept);
             self.settle(cost, None);
         }
+        if self.options.frame_begins {
+            let mut frame = serde_json::json!({
+                "from": enter.from,
+                "to": enter.to,
+                "gas": format!("{:#x}", enter.gas),
+                "value": format!("{:#x}", enter.value),
+                "type": enter.kind,
+            });
+            if self.options.memory {
+                frame["input"] = hex::encode_prefixed(enter.input).into();
+            }
+            self.line(&frame.to_string());
+        }
     }
 
     fn leave(&mut self, leave: Leave<'_>) {
         self.settle_at_end(&leave);
-        self.frames.pop();
+        let gas_before = self.frames.pop().unwrap_or(leave.gas);
+        if self.options.frame_ends {
+            let mut end = serde_json::json!({
+                "output": hex::encode(leave.output),
+                "gasUsed": format!("{:#x}", gas_before.saturating_sub(leave.gas)),
+            });
+            if let Some(halt) = leave.halt {
+                end["error"] = halt.to_string().into();
+            }
+            self.line(&end.to_string());
+        }
     }
 }
 
@@ -149,7 +176,7 @@ fn is_creation(kind: &str) -> bool {
 
 fn after_cost(step: &Step<'_>, options: TraceOptions) -> String {
     let mut line = String::with_capacity(64 + 24 * step.stack.len());
-    if options.memory {
+    if options.memory && !(options.frame_ends && step.memory.is_empty()) {
         let _ = write!(line, "\"memory\":\"0x{}\",", hex::encode(step.memory));
     }
     let _ = write!(line, "\"memSize\":{},", step.memory.len());
@@ -162,7 +189,8 @@ fn after_cost(step: &Step<'_>, options: TraceOptions) -> String {
         line.push_str("],");
     }
     let _ = write!(line, "\"depth\":{},", step.depth);
-    if options.return_data {
+    // Tools that ask for every frame's end expect only what is there.
+    if options.return_data && !(options.frame_ends && step.return_data.is_empty()) {
         let _ = write!(line, "\"returnData\":\"0x{}\",", hex::encode(step.return_data));
     }
     let _ = write!(line, "\"refund\":{},\"opName\":\"", step.refund);

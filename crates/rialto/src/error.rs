@@ -68,7 +68,7 @@ pub enum CliError {
         /// The block's number.
         number: u64,
         /// Why not.
-        error: BlockError,
+        error: Box<BlockError>,
     },
     /// A state's trie can't be built or updated.
     Trie {

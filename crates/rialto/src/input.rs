@@ -7,7 +7,7 @@ use rialto_vm::Fork;
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most bytes that are read from a file or from standard input.
 const MAX_INPUT_BYTES: u64 = 1 << 30;
@@ -20,6 +20,18 @@ pub fn fork(name: &str) -> Result<Fork, String> {
 /// The names of all forks, in their order.
 pub fn fork_names() -> Vec<&'static str> {
     Fork::ALL.iter().map(|fork| fork.name()).collect()
+}
+
+/// Where the conformance archives are: `RIALTO_FIXTURES`, or `../shared/fixtures` beside the repository.
+pub fn fixtures_folder() -> Result<PathBuf, CliError> {
+    let folder = match std::env::var_os("RIALTO_FIXTURES") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures")),
+    };
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(CliError::file(&folder, "expected the folder of the fixtures (set RIALTO_FIXTURES), found none")),
+    }
 }
 
 /// A file's content.

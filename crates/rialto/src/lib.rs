@@ -3,7 +3,7 @@
 //! [`cli`] has the arguments, `cmd` a file per subcommand. What several of them need is beside: [`fixtures`] and
 //! [`vectors`] find and run conformance vectors, [`state_test`] and [`block_test`] are what such a vector means,
 //! [`exceptions`] names reasons of rejection as vectors do, [`stateless`] validates a block from a witness, [`eip3155`]
-//! writes traces. The library exists for the
+//! writes traces, [`t8n`] is the state transition tool. The library exists for the
 //! command's own tests.
 
 pub mod block_input;
@@ -25,6 +25,7 @@ pub mod pool;
 pub mod ssz;
 pub mod state_test;
 pub mod stateless;
+pub mod t8n;
 pub mod terminal;
 pub mod vectors;
 

@@ -92,8 +92,7 @@ impl LinearChain {
         }
         let reader = self.reader();
         let root_after = |diff: &Diff| self.trie.clone().apply(diff).map_err(|error| error.to_string());
-        let TimedOutcome { outcome, nanoseconds } =
-            block_run::execute(&self.chain, input, &reader, Some(&root_after))?;
+        let TimedOutcome { outcome, nanoseconds } = block_run::execute(&self.chain, input, &reader, Some(&root_after))?;
         let mut trie = self.trie.clone();
         let state_root = trie.apply(&outcome.diff).map_err(|error| BlockError::PostStateRoot(error.to_string()))?;
         Ok(Executed { outcome, nanoseconds, state_root, trie })

@@ -53,9 +53,7 @@ impl StateReader for PartialState {
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
         match self.slots.get(address) {
-            Some(listed) if !listed.contains(slot) => {
-                Err(ReadError::MissingSlot { address: *address, slot: *slot })
-            }
+            Some(listed) if !listed.contains(slot) => Err(ReadError::MissingSlot { address: *address, slot: *slot }),
             _ => self.state.storage(address, slot),
         }
     }

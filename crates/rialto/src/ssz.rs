@@ -72,7 +72,9 @@ impl fmt::Display for SszError {
             Self::ListLength { field, item_bytes, found_bytes } => {
                 write!(f, "{field}: expected a multiple of {item_bytes} bytes, found {found_bytes}")
             }
-            Self::TooMany { field, limit, found } => write!(f, "{field}: expected at most {limit} items, found {found}"),
+            Self::TooMany { field, limit, found } => {
+                write!(f, "{field}: expected at most {limit} items, found {found}")
+            }
         }
     }
 }
@@ -272,7 +274,8 @@ mod tests {
 
     #[test]
     fn lists_of_byte_lists_are_read_strictly() {
-        let rows: [(&str, &[u8], Option<&[&[u8]]>); 7] = [
+        type Items<'a> = &'a [&'a [u8]];
+        let rows: [(&str, &[u8], Option<Items<'_>>); 7] = [
             ("empty", &[], Some(&[])),
             ("one empty item", &[4, 0, 0, 0], Some(&[&[]])),
             ("two", &[8, 0, 0, 0, 9, 0, 0, 0, 1, 2, 3], Some(&[&[1], &[2, 3]])),

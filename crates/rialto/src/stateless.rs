@@ -13,8 +13,8 @@ use crate::ssz::{self, Chunk, Container, SszError};
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, keccak256};
 use rialto_state::WitnessRecorder;
 use rialto_stf::{
-    Block, BlockError, ChainSpec, DecodeError, Header, Transaction, Withdrawal, execute, ommers_hash,
-    requests_hash, transactions_root, validate_header, verify_outcome, withdrawals_root,
+    Block, BlockError, ChainSpec, DecodeError, Header, Transaction, Withdrawal, execute, ommers_hash, requests_hash,
+    transactions_root, validate_header, verify_outcome, withdrawals_root,
 };
 use rialto_trie::{TrieError, WitnessState};
 use std::fmt;
@@ -119,7 +119,7 @@ pub enum StatelessError {
     /// The blobs of the transactions are others than those given beside.
     VersionedHashes,
     /// The block is not valid, or the witness lacks something.
-    Block(BlockError),
+    Block(Box<BlockError>),
     /// The witness lacks a node that the new root needs.
     Trie(TrieError),
 }
@@ -147,7 +147,7 @@ impl std::error::Error for StatelessError {}
 
 impl From<BlockError> for StatelessError {
     fn from(error: BlockError) -> Self {
-        Self::Block(error)
+        Self::Block(Box::new(error))
     }
 }
 
@@ -376,7 +376,8 @@ impl Payload {
         let optional = |value: Option<u64>| number(value.unwrap_or(0));
         let transactions = self.transactions.iter().map(|bytes| ssz::byte_list_root(bytes, MAX_TRANSACTION_BYTES));
         let withdrawals = self.withdrawals.iter().map(|item| {
-            let fields = [number(item.index), number(item.validator_index), address(&item.address), number(item.amount)];
+            let fields =
+                [number(item.index), number(item.validator_index), address(&item.address), number(item.amount)];
             ssz::merkleize(fields.to_vec(), 4)
         });
         let fields = vec![

@@ -84,8 +84,15 @@ impl ChainArgs {
 pub fn run(args: &ExecuteArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
     fixtures::check_paths(&args.inputs)?;
     let style = Style::of_stdout();
-    let mut printer =
-        Printer { out, as_json: args.json, checks: args.check, style, progress: Progress::new("blocks"), all_match: true, count: 0 };
+    let mut printer = Printer {
+        out,
+        as_json: args.json,
+        checks: args.check,
+        style,
+        progress: Progress::new("blocks"),
+        all_match: true,
+        count: 0,
+    };
     if let Some(path) = &args.genesis {
         run_files(&mut chain_of_genesis(path)?, &args.inputs, &mut printer)?;
     } else if let Some(path) = &args.alloc {
@@ -346,7 +353,7 @@ impl Printer<'_> {
     /// Shows a block that is not valid. State that can't be read says nothing about the block and ends the command.
     fn invalid(&mut self, number: u64, transactions: usize, error: BlockError) -> Result<(), CliError> {
         if matches!(error, BlockError::Read(_) | BlockError::PostStateRoot(_)) {
-            return Err(CliError::Block { number, error });
+            return Err(CliError::Block { number, error: Box::new(error) });
         }
         self.progress.clear();
         self.all_match = false;
@@ -366,7 +373,7 @@ impl Printer<'_> {
             writeln!(self.out, "block {number}: {}: {error}", self.style.failure("INVALID"))?;
         }
         if !self.checks {
-            return Err(CliError::Block { number, error });
+            return Err(CliError::Block { number, error: Box::new(error) });
         }
         Ok(())
     }

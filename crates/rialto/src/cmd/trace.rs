@@ -79,7 +79,12 @@ pub fn run(args: &TraceArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
 }
 
 fn options(args: &TraceArgs) -> TraceOptions {
-    TraceOptions { memory: args.memory, stack: !args.no_stack, return_data: !args.no_return_data }
+    TraceOptions {
+        memory: args.memory,
+        stack: !args.no_stack,
+        return_data: !args.no_return_data,
+        ..TraceOptions::default()
+    }
 }
 
 fn trace_state_test(args: &TraceArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
@@ -153,7 +158,8 @@ fn trace_in_chain(args: &TraceArgs, genesis: &Path, out: &mut dyn Write) -> Resu
             if found == number {
                 return trace_transaction(args, chain.spec(), &input, &chain.reader(), out);
             }
-            let executed = chain.execute(&input).map_err(|error| CliError::Block { number: found, error })?;
+            let executed =
+                chain.execute(&input).map_err(|error| CliError::Block { number: found, error: Box::new(error) })?;
             chain.append(input.block, executed);
         }
     }
@@ -176,7 +182,7 @@ fn trace_transaction(
             return Err(CliError::argument("--tx", "nothing", expected));
         }
     };
-    let at_block = |error| CliError::Block { number: header.number, error };
+    let at_block = |error: BlockError| CliError::Block { number: header.number, error: Box::new(error) };
     let invalid = |index, error| match error {
         TxError::Read(error) => at_block(BlockError::Read(error)),
         error => at_block(BlockError::Transaction { index, error: Box::new(error) }),
