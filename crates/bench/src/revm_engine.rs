@@ -10,12 +10,12 @@
 use crate::BenchError;
 use crate::case::{Case, CaseTransaction, TransactionResult};
 use crate::engine::Engine;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256, map::AddressMap};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256, map::AddressMap};
 use revm::bytecode::Bytecode;
 use revm::context::either::Either;
 use revm::context::result::ExecutionResult;
 use revm::context::transaction::{
-    AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization, SignedAuthorization,
+    AccessList, AccessListItem, Authorization, RecoveredAuthorization, SignedAuthorization,
 };
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
@@ -24,7 +24,7 @@ use revm::primitives::KECCAK_EMPTY;
 use revm::primitives::StorageKeyMap;
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
-use revm::{Context, DatabaseRef, ExecuteEvm, MainBuilder, MainContext};
+use revm::{Context, DatabaseRef, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm};
 use rialto_stf::json::Alloc;
 use rialto_stf::{ChainSpec, Header};
 use rialto_vm::Fork;
@@ -83,6 +83,10 @@ impl DatabaseRef for Backing {
     }
 }
 
+/// The contracts that a block calls after its transactions since Prague (EIP-7002, EIP-7251).
+const REQUEST_CONTRACTS: [Address; 2] =
+    [address!("00000961ef480eb55e80d19ad83579a64c007002"), address!("0000bbddc7ce488642fb579f8b00f3a590007251")];
+
 /// A case in revm's types.
 pub struct RevmCase {
     name: String,
@@ -90,6 +94,8 @@ pub struct RevmCase {
     configuration: CfgEnv,
     block: BlockEnv,
     transactions: Vec<TxEnv>,
+    /// System contracts that are called after the transactions.
+    system_contracts: &'static [Address],
 }
 
 impl RevmCase {
@@ -101,6 +107,11 @@ impl RevmCase {
             configuration: configuration(&case.chain, &case.header),
             block: block_environment(&case.chain, &case.header),
             transactions: case.transactions.iter().map(transaction_environment).collect(),
+            system_contracts: if case.chain.rules_at(case.header.number, case.header.timestamp).has_requests {
+                &REQUEST_CONTRACTS
+            } else {
+                &[]
+            },
         }
     }
 
@@ -119,6 +130,10 @@ impl RevmCase {
                 reason: error.to_string(),
             })?;
             results.push(result);
+        }
+        for contract in self.system_contracts {
+            let called = evm.system_call_one(*contract, Bytes::new());
+            black_box(called.expect("reading a map in memory does not fail"));
         }
         let state = evm.finalize();
         let elapsed = start.elapsed();
@@ -212,9 +227,9 @@ pub(crate) fn transaction_environment(case: &CaseTransaction) -> TxEnv {
 }
 
 fn authorization(signed: &rialto_stf::Authorization) -> Either<SignedAuthorization, RecoveredAuthorization> {
+    // Not recovered beforehand, as on Rialto's side: both recover the authority while they execute.
     let inner = Authorization { chain_id: signed.chain_id, address: signed.address, nonce: signed.nonce };
-    let authority = signed.authority().map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
-    Either::Right(RecoveredAuthorization::new_unchecked(inner, authority))
+    Either::Left(SignedAuthorization::new_unchecked(inner, signed.y_parity, signed.r, signed.s))
 }
 
 fn transaction_result(result: ExecutionResult) -> TransactionResult {

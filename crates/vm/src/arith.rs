@@ -212,8 +212,8 @@ pub fn signextend(index: U256, value: U256) -> U256 {
 pub fn byte(index: U256, value: U256) -> U256 {
     match below(&index, 32) {
         Some(index) => {
-            let limb = value.as_limbs()[3 - (index / 8) as usize];
-            U256::from(limb >> (56 - index % 8 * 8) & 0xff)
+            let [low, ..] = *shift_right_filling(value, 0, 248 - 8 * index).as_limbs();
+            U256::from_limbs([low & 0xff, 0, 0, 0])
         }
         None => U256::ZERO,
     }
@@ -225,17 +225,22 @@ pub fn shl(shift: U256, value: U256) -> U256 {
     let Some(shift) = below(&shift, 256) else {
         return U256::ZERO;
     };
-    let (limbs, bits) = ((shift / 64) as usize, shift % 64);
-    let [v0, v1, v2, v3] = *value.as_limbs();
-    let padded = [0, 0, 0, 0, v0, v1, v2, v3];
-    let mut result = [0; 4];
-    let mut below = 0;
-    for i in 0..4 {
-        let limb = padded[4 - limbs + i];
-        result[i] = limb << bits | below;
-        below = limb >> 1 >> (63 - bits);
+    // By 128 and by 64 first, each a choice between registers: an index would go through memory.
+    let mut limbs = *value.as_limbs();
+    if shift & 128 != 0 {
+        limbs = [0, 0, limbs[0], limbs[1]];
     }
-    U256::from_limbs(result)
+    if shift & 64 != 0 {
+        limbs = [0, limbs[0], limbs[1], limbs[2]];
+    }
+    let bits = shift % 64;
+    let carry = |limb: u64| limb >> 1 >> (63 - bits);
+    U256::from_limbs([
+        limbs[0] << bits,
+        limbs[1] << bits | carry(limbs[0]),
+        limbs[2] << bits | carry(limbs[1]),
+        limbs[3] << bits | carry(limbs[2]),
+    ])
 }
 
 /// `SHR`: the logical shift; 0 for a shift of 256 or more.
@@ -260,17 +265,22 @@ pub fn sar(shift: U256, value: U256) -> U256 {
 /// The value shifted right by less than 256, with `fill` for the limbs above it.
 #[inline(always)]
 fn shift_right_filling(value: U256, fill: u64, shift: u32) -> U256 {
-    let (limbs, bits) = ((shift / 64) as usize, shift % 64);
-    let [v0, v1, v2, v3] = *value.as_limbs();
-    let padded = [v0, v1, v2, v3, fill, fill, fill, fill];
-    let mut result = [0; 4];
-    let mut above = fill << 1 << (63 - bits);
-    for i in (0..4).rev() {
-        let limb = padded[limbs + i];
-        result[i] = limb >> bits | above;
-        above = limb << 1 << (63 - bits);
+    // As in `shl`.
+    let mut limbs = *value.as_limbs();
+    if shift & 128 != 0 {
+        limbs = [limbs[2], limbs[3], fill, fill];
     }
-    U256::from_limbs(result)
+    if shift & 64 != 0 {
+        limbs = [limbs[1], limbs[2], limbs[3], fill];
+    }
+    let bits = shift % 64;
+    let carry = |limb: u64| limb << 1 << (63 - bits);
+    U256::from_limbs([
+        limbs[0] >> bits | carry(limbs[1]),
+        limbs[1] >> bits | carry(limbs[2]),
+        limbs[2] >> bits | carry(limbs[3]),
+        limbs[3] >> bits | carry(fill),
+    ])
 }
 
 /// `SLT`: whether a < b as two's complement numbers.

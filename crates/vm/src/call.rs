@@ -218,7 +218,7 @@ impl Vm<'_> {
 
     /// Writes the result of an opcode that opened no frame where the loop expects it.
     fn push_word(&mut self, result: U256) {
-        self.stack[self.frame.stack_base + self.frame.stack_len] = result;
+        self.stack[self.frame.stack_base + self.frame.stack_len].write(result);
     }
 
     fn trace_call(&mut self, call: &CallWords, child_gas: u64, gas: u64) {

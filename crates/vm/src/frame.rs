@@ -40,6 +40,8 @@ pub(crate) struct Frame {
     pub program: *const Program,
     /// The program's first instruction.
     pub code: *const u8,
+    /// Bytes of the code.
+    pub code_len: usize,
     #[expect(dead_code, reason = "held for its lifetime")]
     pub owner: Owner,
     pub pc: usize,

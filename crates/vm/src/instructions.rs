@@ -57,6 +57,20 @@ impl Machine<'_, '_> {
     }
 
     /// The word `depth` below the stack pointer, 1 for the top.
+    ///
+    /// Read limb by limb: a word that was just written limb by limb can be forwarded to such loads, but not to one that
+    /// spans two of them, and the compiler would make those of a plain read.
+    #[inline(always)]
+    fn get(&self, depth: usize) -> U256 {
+        // SAFETY: the opcode's need was checked (invariant 2).
+        unsafe {
+            let limbs = self.sp.sub(depth).cast::<u64>();
+            let limb = |i| limbs.add(i).read_volatile();
+            U256::from_limbs([limb(0), limb(1), limb(2), limb(3)])
+        }
+    }
+
+    /// The place `depth` below the stack pointer, 1 for the top, to write to.
     #[inline(always)]
     fn word(&mut self, depth: usize) -> &mut U256 {
         // SAFETY: the opcode's need was checked (invariant 2).
@@ -101,10 +115,13 @@ impl Machine<'_, '_> {
     #[inline(always)]
     fn jump<const STEP: bool>(&mut self, target: usize) -> Option<Halt> {
         // SAFETY: the frame's owner holds the program (invariant 3).
-        let program: &Program = unsafe { &*self.vm.frame.program };
-        if !program.is_jumpdest(target) {
-            return Some(Halt::InvalidJump);
-        }
+        let is_jumpdest = unsafe { Program::is_jumpdest_at(self.vm.frame.code, self.vm.frame.code_len, target) };
+        if is_jumpdest { self.jump_to_jumpdest::<STEP>(target) } else { Some(Halt::InvalidJump) }
+    }
+
+    /// Goes to a target that is known to be a destination.
+    #[inline(always)]
+    fn jump_to_jumpdest<const STEP: bool>(&mut self, target: usize) -> Option<Halt> {
         // SAFETY: a destination lies inside the code (invariant 1), as does what follows it.
         self.ip = unsafe { self.vm.frame.code.add(target) };
         if !STEP {
@@ -116,10 +133,11 @@ impl Machine<'_, '_> {
         None
     }
 
+    /// Goes to a target that the translation has checked, or on behind the sequence.
     #[inline(always)]
     fn jump_if<const STEP: bool>(&mut self, condition: bool, target: usize, len: usize) -> Option<Halt> {
         if condition {
-            return self.jump::<STEP>(target);
+            return self.jump_to_jumpdest::<STEP>(target);
         }
         self.skip(len);
         None
@@ -194,7 +212,7 @@ macro_rules! fail_if_some {
 macro_rules! unary {
     ($($name:ident $number:path, $f:expr;)*) => {
         $(handler!($name, checks($number), |m| {
-            let a = *m.word(1);
+            let a = m.get(1);
             *m.word(1) = $f(a);
             m.skip(1);
         });)*
@@ -204,7 +222,7 @@ macro_rules! unary {
 macro_rules! binary {
     ($($name:ident $number:path, $f:expr;)*) => {
         $(handler!($name, checks($number), |m| {
-            let (a, b) = (*m.word(1), *m.word(2));
+            let (a, b) = (m.get(1), m.get(2));
             *m.word(2) = $f(a, b);
             m.pop(1);
             m.skip(1);
@@ -261,7 +279,7 @@ unsafe fn dup<const STEP: bool, const DEPTH: usize>(
 ) -> Exit {
     let mut m = Machine { vm, ip, sp, gas, base };
     fail_if_some!(m.enter((DEPTH, 1), const { static_gas(op::DUP1) }));
-    let word = *m.word(DEPTH);
+    let word = m.get(DEPTH);
     m.push(word);
     m.skip(1);
     m.next::<STEP>()
@@ -277,7 +295,7 @@ unsafe fn swap<const STEP: bool, const DEPTH: usize>(
 ) -> Exit {
     let mut m = Machine { vm, ip, sp, gas, base };
     fail_if_some!(m.enter((DEPTH + 1, 0), const { static_gas(op::SWAP1) }));
-    let (top, deep) = (*m.word(1), *m.word(DEPTH + 1));
+    let (top, deep) = (m.get(1), m.get(DEPTH + 1));
     *m.word(1) = deep;
     *m.word(DEPTH + 1) = top;
     m.skip(1);
@@ -353,7 +371,7 @@ macro_rules! opening {
 /// Memory access: in place if memory reaches so far, otherwise by the method that grows it.
 macro_rules! load_word {
     ($m:ident) => {
-        let offset = *$m.word(1);
+        let offset = $m.get(1);
         match $m.vm.word_in_memory(offset) {
             Some(word) => *$m.word(1) = word,
             None => {
@@ -370,7 +388,7 @@ macro_rules! load_word {
 
 macro_rules! store_word {
     ($m:ident) => {
-        let (offset, word) = (*$m.word(1), *$m.word(2));
+        let (offset, word) = ($m.get(1), $m.get(2));
         if !$m.vm.set_word_in_memory(offset, word) {
             // SAFETY: two words are on the stack.
             let (left, exit) = unsafe { $m.vm.op_mstore($m.sp, $m.gas) };
@@ -408,6 +426,9 @@ binary! {
     xor op::XOR, |a: U256, b: U256| a ^ b;
     shl op::SHL, arith::shl;
     shr op::SHR, arith::shr;
+    sar op::SAR, arith::sar;
+    byte op::BYTE, arith::byte;
+    signextend op::SIGNEXTEND, arith::signextend;
 }
 
 unary! {
@@ -443,9 +464,6 @@ functions_of_two! {
     sdiv_words, arith::sdiv;
     rem_words, arith::rem;
     smod_words, arith::smod;
-    signextend_words, arith::signextend;
-    byte_words, arith::byte;
-    sar_words, arith::sar;
 }
 
 #[inline(never)]
@@ -467,9 +485,6 @@ out_of_line! {
     smod op::SMOD, smod_words;
     addmod op::ADDMOD, addmod_words;
     mulmod op::MULMOD, mulmod_words;
-    signextend op::SIGNEXTEND, signextend_words;
-    byte op::BYTE, byte_words;
-    sar op::SAR, sar_words;
 }
 
 environment! {
@@ -509,7 +524,6 @@ method! {
     returndatacopy op::RETURNDATACOPY, op_returndatacopy;
     extcodehash op::EXTCODEHASH, op_extcodehash;
     blockhash op::BLOCKHASH, op_blockhash;
-    blobhash op::BLOBHASH, op_blobhash;
     mstore8 op::MSTORE8, op_mstore8;
     sload op::SLOAD, op_sload;
     sstore op::SSTORE, op_sstore;
@@ -530,6 +544,11 @@ opening! {
     staticcall op::STATICCALL, op_call, op::STATICCALL;
 }
 
+handler!(blobhash, checks(op::BLOBHASH), |m| {
+    let index = m.get(1);
+    *m.word(1) = m.vm.blob_hash(index);
+    m.skip(1);
+});
 handler!(pop, checks(op::POP), |m| {
     m.pop(1);
     m.skip(1);
@@ -543,14 +562,18 @@ handler!(mstore, checks(op::MSTORE), |m| {
     m.skip(1);
 });
 handler!(jump, checks(op::JUMP), |m| {
-    let target = jump_target(*m.word(1));
+    let target = jump_target(m.get(1));
     m.pop(1);
     fail_if_some!(m.jump::<STEP>(target));
 });
 handler!(jumpi, checks(op::JUMPI), |m| {
-    let (target, condition) = (jump_target(*m.word(1)), !m.word(2).is_zero());
+    let (target, condition) = (jump_target(m.get(1)), !m.get(2).is_zero());
     m.pop(2);
-    fail_if_some!(m.jump_if::<STEP>(condition, target, 1));
+    if condition {
+        fail_if_some!(m.jump::<STEP>(target));
+    } else {
+        m.skip(1);
+    }
 });
 handler!(jumpdest, checks(op::JUMPDEST), |m| {
     m.skip(1);
@@ -561,7 +584,7 @@ handler!(dupn, checks(op::DUPN), |m| {
     if m.stack_bytes() < depth * WORD_BYTES {
         return Exit::Failed(Halt::StackUnderflow);
     }
-    let word = *m.word(depth);
+    let word = m.get(depth);
     m.push(word);
     m.skip(2);
 });
@@ -570,7 +593,7 @@ handler!(swapn, checks(op::SWAPN), |m| {
     if m.stack_bytes() < (depth + 1) * WORD_BYTES {
         return Exit::Failed(Halt::StackUnderflow);
     }
-    let (top, deep) = (*m.word(1), *m.word(depth + 1));
+    let (top, deep) = (m.get(1), m.get(depth + 1));
     *m.word(1) = deep;
     *m.word(depth + 1) = top;
     m.skip(2);
@@ -580,7 +603,7 @@ handler!(exchange, checks(op::EXCHANGE), |m| {
     if m.stack_bytes() < (far + 1) * WORD_BYTES {
         return Exit::Failed(Halt::StackUnderflow);
     }
-    let (a, b) = (*m.word(near + 1), *m.word(far + 1));
+    let (a, b) = (m.get(near + 1), m.get(far + 1));
     *m.word(near + 1) = b;
     *m.word(far + 1) = a;
     m.skip(2);
@@ -600,25 +623,25 @@ handler!(push1_dup1, fused_checks(fused::PUSH1_DUP1), |m| {
 });
 handler!(push1_add, fused_checks(fused::PUSH1_ADD), |m| {
     let value = small(m.byte(1).into());
-    let sum = m.word(1).wrapping_add(value);
+    let sum = m.get(1).wrapping_add(value);
     *m.word(1) = sum;
     m.skip(3);
 });
 handler!(push1_shl, fused_checks(fused::PUSH1_SHL), |m| {
     let shift = small(m.byte(1).into());
-    let value = *m.word(1);
+    let value = m.get(1);
     *m.word(1) = arith::shl(shift, value);
     m.skip(3);
 });
 handler!(push1_shr, fused_checks(fused::PUSH1_SHR), |m| {
     let shift = small(m.byte(1).into());
-    let value = *m.word(1);
+    let value = m.get(1);
     *m.word(1) = arith::shr(shift, value);
     m.skip(3);
 });
 handler!(push1_and, fused_checks(fused::PUSH1_AND), |m| {
     let mask = u64::from(m.byte(1));
-    let low = m.word(1).as_limbs()[0];
+    let low = m.get(1).as_limbs()[0];
     *m.word(1) = small(low & mask);
     m.skip(3);
 });
@@ -636,86 +659,86 @@ handler!(push1_mstore, fused_checks(fused::PUSH1_MSTORE), |m| {
 });
 handler!(push2_jump, fused_checks(fused::PUSH2_JUMP), |m| {
     let target = m.target(1);
-    fail_if_some!(m.jump::<STEP>(target));
+    fail_if_some!(m.jump_to_jumpdest::<STEP>(target));
 });
 handler!(push2_jumpi, fused_checks(fused::PUSH2_JUMPI), |m| {
-    let (condition, target) = (!m.word(1).is_zero(), m.target(1));
+    let (condition, target) = (!m.get(1).is_zero(), m.target(1));
     m.pop(1);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 4));
 });
 handler!(iszero_push2_jumpi, fused_checks(fused::ISZERO_PUSH2_JUMPI), |m| {
-    let (condition, target) = (m.word(1).is_zero(), m.target(2));
+    let (condition, target) = (m.get(1).is_zero(), m.target(2));
     m.pop(1);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 5));
 });
 handler!(iszero_iszero, fused_checks(fused::ISZERO_ISZERO), |m| {
-    let is_set = !m.word(1).is_zero();
+    let is_set = !m.get(1).is_zero();
     *m.word(1) = small(u64::from(is_set));
     m.skip(2);
 });
 handler!(selector_eq, fused_checks(fused::SELECTOR_EQ), |m| {
     // SAFETY: the PUSH4 of the sequence begins one byte behind (invariant 1).
     let selector = unsafe { immediate::<4>(m.ip.add(1)) };
-    let (condition, target) = (selector == *m.word(1), m.target(8));
+    let (condition, target) = (selector == m.get(1), m.target(8));
     fail_if_some!(m.jump_if::<STEP>(condition, target, 11));
 });
 handler!(selector_gt, fused_checks(fused::SELECTOR_GT), |m| {
     // SAFETY: as in `selector_eq`.
     let selector = unsafe { immediate::<4>(m.ip.add(1)) };
-    let (condition, target) = (selector > *m.word(1), m.target(8));
+    let (condition, target) = (selector > m.get(1), m.target(8));
     fail_if_some!(m.jump_if::<STEP>(condition, target, 11));
 });
 handler!(lt_push2_jumpi, fused_checks(fused::LT_PUSH2_JUMPI), |m| {
-    let (a, b, target) = (*m.word(1), *m.word(2), m.target(2));
+    let (a, b, target) = (m.get(1), m.get(2), m.target(2));
     let condition = a < b;
     m.pop(2);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 5));
 });
 handler!(gt_push2_jumpi, fused_checks(fused::GT_PUSH2_JUMPI), |m| {
-    let (a, b, target) = (*m.word(1), *m.word(2), m.target(2));
+    let (a, b, target) = (m.get(1), m.get(2), m.target(2));
     let condition = a > b;
     m.pop(2);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 5));
 });
 handler!(eq_push2_jumpi, fused_checks(fused::EQ_PUSH2_JUMPI), |m| {
-    let (a, b, target) = (*m.word(1), *m.word(2), m.target(2));
+    let (a, b, target) = (m.get(1), m.get(2), m.target(2));
     let condition = a == b;
     m.pop(2);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 5));
 });
 handler!(lt_iszero_push2_jumpi, fused_checks(fused::LT_ISZERO_PUSH2_JUMPI), |m| {
-    let (a, b, target) = (*m.word(1), *m.word(2), m.target(3));
+    let (a, b, target) = (m.get(1), m.get(2), m.target(3));
     let condition = a >= b;
     m.pop(2);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 6));
 });
 handler!(gt_iszero_push2_jumpi, fused_checks(fused::GT_ISZERO_PUSH2_JUMPI), |m| {
-    let (a, b, target) = (*m.word(1), *m.word(2), m.target(3));
+    let (a, b, target) = (m.get(1), m.get(2), m.target(3));
     let condition = a <= b;
     m.pop(2);
     fail_if_some!(m.jump_if::<STEP>(condition, target, 6));
 });
 handler!(swap1_pop, fused_checks(fused::SWAP1_POP), |m| {
-    let top = *m.word(1);
+    let top = m.get(1);
     *m.word(2) = top;
     m.pop(1);
     m.skip(2);
 });
 handler!(swap2_pop, fused_checks(fused::SWAP2_POP), |m| {
-    let top = *m.word(1);
+    let top = m.get(1);
     *m.word(3) = top;
     m.pop(1);
     m.skip(2);
 });
 handler!(swap3_pop, fused_checks(fused::SWAP3_POP), |m| {
-    let top = *m.word(1);
+    let top = m.get(1);
     *m.word(4) = top;
     m.pop(1);
     m.skip(2);
 });
 handler!(swap1_jump, fused_checks(fused::SWAP1_JUMP), |m| {
-    let target = jump_target(*m.word(2));
-    let top = *m.word(1);
+    let target = jump_target(m.get(2));
+    let top = m.get(1);
     *m.word(2) = top;
     m.pop(1);
     fail_if_some!(m.jump::<STEP>(target));
@@ -725,7 +748,7 @@ handler!(pop_pop, fused_checks(fused::POP_POP), |m| {
     m.skip(2);
 });
 handler!(pop_jump, fused_checks(fused::POP_JUMP), |m| {
-    let target = jump_target(*m.word(2));
+    let target = jump_target(m.get(2));
     m.pop(2);
     fail_if_some!(m.jump::<STEP>(target));
 });
@@ -734,35 +757,35 @@ handler!(address_mask, fused_checks(fused::ADDRESS_MASK), |m| {
     m.skip(8);
 });
 handler!(address_mask_and, fused_checks(fused::ADDRESS_MASK_AND), |m| {
-    *m.word(1) &= ADDRESS_MASK;
+    *m.word(1) = m.get(1) & ADDRESS_MASK;
     m.skip(9);
 });
 handler!(push20_and, fused_checks(fused::PUSH20_AND), |m| {
     // SAFETY: the sequence begins with the PUSH20 (invariant 1).
     let mask = unsafe { immediate::<20>(m.ip) };
-    *m.word(1) &= mask;
+    *m.word(1) = m.get(1) & mask;
     m.skip(22);
 });
 handler!(dup2_add, fused_checks(fused::DUP2_ADD), |m| {
-    let other = *m.word(2);
-    let sum = m.word(1).wrapping_add(other);
+    let other = m.get(2);
+    let sum = m.get(1).wrapping_add(other);
     *m.word(1) = sum;
     m.skip(2);
 });
 handler!(dup1_mload, fused_checks(fused::DUP1_MLOAD), |m| {
-    let offset = *m.word(1);
+    let offset = m.get(1);
     m.push(offset);
     load_word!(m);
     m.skip(2);
 });
 handler!(dup2_mload, fused_checks(fused::DUP2_MLOAD), |m| {
-    let offset = *m.word(2);
+    let offset = m.get(2);
     m.push(offset);
     load_word!(m);
     m.skip(2);
 });
 handler!(dup2_mstore, fused_checks(fused::DUP2_MSTORE), |m| {
-    let offset = *m.word(2);
+    let offset = m.get(2);
     m.push(offset);
     store_word!(m);
     m.skip(2);

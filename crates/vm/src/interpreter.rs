@@ -69,8 +69,9 @@ impl Vm<'_> {
     pub(crate) fn interpret(&mut self) -> Exit {
         // SAFETY: `pc` is where this frame stopped, inside the translation (invariant 1); `reserve_stack` made room for
         // STACK_LIMIT words from `stack_base` on (invariant 2).
-        let (ip, base) =
-            unsafe { (self.frame.code.add(self.frame.pc), self.stack.as_mut_ptr().add(self.frame.stack_base)) };
+        let (ip, base) = unsafe {
+            (self.frame.code.add(self.frame.pc), self.stack.as_mut_ptr().cast::<U256>().add(self.frame.stack_base))
+        };
         let sp = unsafe { base.add(self.frame.stack_len) };
         let gas = self.frame.gas;
         #[cfg(rialto_threaded)]

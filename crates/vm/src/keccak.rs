@@ -16,14 +16,14 @@ struct Entry {
     is_set: bool,
 }
 
+/// Empty until the first pair is hashed: most blocks of a test, and many transfers, hash none.
 pub(crate) struct KeccakCache {
     entries: Box<[Entry]>,
 }
 
 impl KeccakCache {
     pub fn new() -> Self {
-        let empty = Entry { input: [0; 64], hash: B256::ZERO, is_set: false };
-        Self { entries: vec![empty; ENTRIES].into_boxed_slice() }
+        Self { entries: Box::default() }
     }
 
     /// Keccak-256 of `input`.
@@ -36,6 +36,10 @@ impl KeccakCache {
     }
 
     fn hash_pair(&mut self, input: &[u8; 64]) -> B256 {
+        if self.entries.is_empty() {
+            let empty = Entry { input: [0; 64], hash: B256::ZERO, is_set: false };
+            self.entries = vec![empty; ENTRIES].into_boxed_slice();
+        }
         let entry = &mut self.entries[index(input)];
         if !entry.is_set || entry.input != *input {
             *entry = Entry { input: *input, hash: keccak256(input), is_set: true };

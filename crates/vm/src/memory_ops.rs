@@ -172,8 +172,7 @@ impl Vm<'_> {
     /// Bytes of the code that runs.
     #[inline]
     pub(crate) fn code_len(&self) -> usize {
-        // SAFETY: the frame's owner keeps the program alive.
-        unsafe { (*self.frame.program).bytes.len() }
+        self.frame.code_len
     }
 
     /// The word at `offset` of the call data, with zeros where it ends.

@@ -149,14 +149,13 @@ impl Vm<'_> {
         if self.rules.has_prevrandao { self.block.prev_randao.into() } else { self.block.difficulty }
     }
 
-    /// The versioned hash at an index, zero beyond the last (EIP-4844).
-    #[inline(never)]
-    pub(crate) unsafe fn op_blobhash(&mut self, sp: *mut U256, gas: u64) -> Next {
-        // SAFETY: BLOBHASH pops 1.
-        let target = unsafe { word(sp, 1) };
-        let hash = self.tx.blob_versioned_hashes.get(saturate_offset(target));
-        *target = hash.map_or(U256::ZERO, |hash| (*hash).into());
-        (gas, None)
+    /// The versioned hash at `index`, zero beyond the last (EIP-4844).
+    #[inline(always)]
+    pub(crate) fn blob_hash(&self, index: U256) -> U256 {
+        match self.tx.blob_versioned_hashes.get(saturate_offset(&index)) {
+            Some(hash) => U256::from_be_bytes(hash.0),
+            None => U256::ZERO,
+        }
     }
 
     #[inline(never)]

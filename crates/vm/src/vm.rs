@@ -13,6 +13,7 @@ use crate::tracer::{Enter, Leave, Tracer};
 use crate::{BlockContext, Halt, NativeModule, Rules, StateGas, TxContext};
 use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{Address, Bytes, U256};
+use core::mem::MaybeUninit;
 use rialto_state::{AccountId, Checkpoint, Code, Journal, ReadError};
 
 /// Words a frame may have on its stack (Yellow Paper, 9.1).
@@ -80,7 +81,7 @@ pub struct Vm<'r> {
     pub(crate) modules: &'r [&'r dyn NativeModule],
     beneficiary: AccountId,
     pub(crate) tracer: Option<&'r mut dyn Tracer>,
-    pub(crate) stack: Vec<U256>,
+    pub(crate) stack: Vec<MaybeUninit<U256>>,
     pub(crate) memory: Memory,
     pub(crate) frames: Vec<Frame>,
     pub(crate) frame: Frame,
@@ -212,6 +213,7 @@ impl<'r> Vm<'r> {
             program,
             // SAFETY: `owner` holds the program.
             code: unsafe { (*program).start() },
+            code_len: unsafe { (*program).bytes.len() },
             owner: Owner::Code(code),
             pc: 0,
             gas: message.gas,
@@ -250,6 +252,7 @@ impl<'r> Vm<'r> {
         self.frame = Frame {
             program: &raw const *program,
             code: program.start(),
+            code_len: program.bytes.len(),
             owner: Owner::Initcode(program),
             pc: 0,
             gas: message.gas,
@@ -293,7 +296,7 @@ impl<'r> Vm<'r> {
     fn reserve_stack(&mut self) {
         let needed = self.frame.stack_base + STACK_LIMIT;
         if self.stack.len() < needed {
-            self.stack.resize(needed, U256::ZERO);
+            self.stack.resize_with(needed, MaybeUninit::uninit);
         }
     }
 
@@ -339,7 +342,7 @@ impl<'r> Vm<'r> {
                 }
             }
         };
-        self.stack[self.frame.stack_base + self.frame.stack_len] = word;
+        self.stack[self.frame.stack_base + self.frame.stack_len].write(word);
         self.frame.stack_len += 1;
         Ok(None)
     }
@@ -392,6 +395,7 @@ fn idle_frame(journal: &mut Journal<'_>) -> Frame {
     Frame {
         program: &raw const *program,
         code: program.start(),
+        code_len: program.bytes.len(),
         owner: Owner::Initcode(program),
         pc: 0,
         gas: 0,
@@ -487,6 +491,7 @@ impl Vm<'_> {
             program: opening.program,
             // SAFETY: `owner` holds the program.
             code: unsafe { (*opening.program).start() },
+            code_len: unsafe { (*opening.program).bytes.len() },
             owner: opening.owner,
             pc: 0,
             gas: opening.gas,
