@@ -121,6 +121,19 @@ pub enum TxChange {
 /// What a transaction changed, in the order of first change. Values equal to those at its start are left out.
 pub type TxChanges = Vec<TxChange>;
 
+/// A field that a transaction changed, where it did so first.
+enum FirstChange {
+    Account(u32, Before),
+    Slot(u32),
+}
+
+/// An account's field before a transaction.
+enum Before {
+    Balance(U256),
+    Nonce(u64),
+    CodeHash(B256),
+}
+
 /// See the module's documentation.
 pub struct Journal<'r> {
     reader: &'r dyn StateReader,
@@ -659,73 +672,19 @@ impl<'r> Journal<'r> {
 
     /// Closes the transaction like [`Journal::end_tx`] and says what it changed (EIP-7928).
     pub fn end_tx_with_changes(&mut self, clear_empty: bool) -> TxChanges {
-        const BALANCE: u8 = 1;
-        const NONCE: u8 = 2;
-        const CODE: u8 = 4;
-        enum First {
-            Balance(u32, U256),
-            Nonce(u32, u64),
-            Code(u32, B256),
-            Slot(u32),
-        }
-        let mut first = Vec::new();
-        let tx = self.tx;
-        for undo in &self.undo {
-            let (id, bit) = match undo {
-                Undo::Balance(id, _) => (*id, BALANCE),
-                Undo::Nonce(id, _) => (*id, NONCE),
-                Undo::Code(id, _) => (*id, CODE),
-                Undo::Slot(id, _) => {
-                    first.push(First::Slot(*id));
-                    continue;
-                }
-                _ => continue,
-            };
-            let entry = &mut self.accounts[id as usize];
-            if entry.seen_tx != tx {
-                (entry.seen_tx, entry.seen) = (tx, 0);
-            }
-            if entry.seen & bit != 0 {
-                continue;
-            }
-            entry.seen |= bit;
-            first.push(match undo {
-                Undo::Balance(id, balance) => First::Balance(*id, *balance),
-                Undo::Nonce(id, nonce) => First::Nonce(*id, *nonce),
-                Undo::Code(id, previous) => First::Code(*id, previous.0),
-                _ => unreachable!("filtered above"),
-            });
-        }
+        let first_changes = self.first_changes();
         self.end_tx(clear_empty);
         let mut changes = TxChanges::new();
-        let mut slots_seen: Vec<u32> = Vec::new();
-        for change in first {
-            match change {
-                First::Balance(id, before) => {
-                    let entry = &self.accounts[id as usize];
-                    if entry.info.balance != before {
-                        changes.push(TxChange::Balance(entry.address, entry.info.balance));
-                    }
-                }
-                First::Nonce(id, before) => {
-                    let entry = &self.accounts[id as usize];
-                    if entry.info.nonce != before {
-                        changes.push(TxChange::Nonce(entry.address, entry.info.nonce));
-                    }
-                }
-                First::Code(id, before) => {
-                    let entry = &self.accounts[id as usize];
-                    if entry.info.code_hash != before {
-                        let code = entry.code.clone().unwrap_or_else(Code::empty);
-                        changes.push(TxChange::Code(entry.address, code));
-                    }
-                }
-                First::Slot(id) => slots_seen.push(id),
+        let mut slots: Vec<u32> = Vec::new();
+        for first in first_changes {
+            match first {
+                FirstChange::Slot(id) => slots.push(id),
+                FirstChange::Account(id, before) => changes.extend(self.account_change(id, before)),
             }
         }
-        slots_seen.sort_unstable();
-        slots_seen.dedup();
-        for id in slots_seen {
+        slots.sort_unstable();
+        slots.dedup();
+        for id in slots {
             let slot = &self.slots[id as usize];
             let entry = &self.accounts[slot.account as usize];
             if slot.generation == entry.generation && slot.value != slot.original {
@@ -733,6 +692,44 @@ impl<'r> Journal<'r> {
             }
         }
         changes
+    }
+
+    /// The first change of each field in the open transaction, with the value before it: what the undo list holds first.
+    fn first_changes(&mut self) -> Vec<FirstChange> {
+        let mut first = Vec::new();
+        for undo in &self.undo {
+            let (id, before, bit) = match undo {
+                Undo::Balance(id, balance) => (*id, Before::Balance(*balance), 1),
+                Undo::Nonce(id, nonce) => (*id, Before::Nonce(*nonce), 2),
+                Undo::Code(id, previous) => (*id, Before::CodeHash(previous.0), 4),
+                Undo::Slot(id, _) => {
+                    first.push(FirstChange::Slot(*id));
+                    continue;
+                }
+                _ => continue,
+            };
+            let entry = &mut self.accounts[id as usize];
+            if entry.seen_tx != self.tx {
+                (entry.seen_tx, entry.seen) = (self.tx, 0);
+            }
+            if entry.seen & bit == 0 {
+                entry.seen |= bit;
+                first.push(FirstChange::Account(id, before));
+            }
+        }
+        first
+    }
+
+    /// The account's field as it is now, if it is not what it was before.
+    fn account_change(&self, id: u32, before: Before) -> Option<TxChange> {
+        let AccountEntry { address, info, code, .. } = &self.accounts[id as usize];
+        match before {
+            Before::Balance(before) => (info.balance != before).then_some(TxChange::Balance(*address, info.balance)),
+            Before::Nonce(before) => (info.nonce != before).then_some(TxChange::Nonce(*address, info.nonce)),
+            Before::CodeHash(before) => {
+                (info.code_hash != before).then(|| TxChange::Code(*address, code.clone().unwrap_or_else(Code::empty)))
+            }
+        }
     }
 
     /// Every account that was read, in the order of first mention.

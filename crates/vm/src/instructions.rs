@@ -401,12 +401,11 @@ macro_rules! store_word {
     };
 }
 
-handler!(stop, checks(op::STOP), |m| {
-    m.vm.return_data.clear();
-    if true {
-        return m.leave(Exit::Done);
-    }
-});
+unsafe fn stop<const STEP: bool>(vm: &mut Vm<'_>, _: *const u8, _: *mut U256, gas: u64, _: *mut U256) -> Exit {
+    vm.return_data.clear();
+    vm.frame.gas = gas;
+    Exit::Done
+}
 
 unsafe fn invalid<const STEP: bool>(_: &mut Vm<'_>, _: *const u8, _: *mut U256, _: u64, _: *mut U256) -> Exit {
     Exit::Failed(Halt::InvalidOpcode)

@@ -213,6 +213,7 @@ impl<'r> Vm<'r> {
             program,
             // SAFETY: `owner` holds the program.
             code: unsafe { (*program).start() },
+            // SAFETY: as above.
             code_len: unsafe { (*program).bytes.len() },
             owner: Owner::Code(code),
             pc: 0,
@@ -491,6 +492,7 @@ impl Vm<'_> {
             program: opening.program,
             // SAFETY: `owner` holds the program.
             code: unsafe { (*opening.program).start() },
+            // SAFETY: as above.
             code_len: unsafe { (*opening.program).bytes.len() },
             owner: opening.owner,
             pc: 0,
