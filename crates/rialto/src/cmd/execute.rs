@@ -96,10 +96,11 @@ pub fn run(args: &ExecuteArgs, out: &mut dyn Write) -> Result<Verdict, CliError>
     if let Some(path) = &args.genesis {
         run_files(&mut chain_of_genesis(path)?, &args.inputs, &mut printer)?;
     } else if let Some(path) = &args.alloc {
+        let spec = args.chain.spec()?;
         let state = json::memory_state(&Document::read(path)?.decode(json::alloc)?);
         let hashes = args.block_hashes.as_deref().map(read_block_hashes).transpose()?.unwrap_or_default();
-        let mut chain = LinearChain::of_state(args.chain.spec()?, state, hashes)
-            .map_err(|error| CliError::Trie { number: 0, error })?;
+        let mut chain =
+            LinearChain::of_state(spec, state, hashes).map_err(|error| CliError::Trie { number: 0, error })?;
         run_files(&mut chain, &args.inputs, &mut printer)?;
     } else if let Some(path) = &args.witness {
         run_witness(&args.chain.spec()?, path, &args.inputs, &mut printer)?;
