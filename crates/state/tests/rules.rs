@@ -60,8 +60,9 @@ fn emptiness_of_eip_161() {
 #[test]
 fn what_is_touched_and_empty_goes() {
     type Act = fn(&mut Journal<'_>, AccountId);
+    type Row = (&'static str, Option<(u64, u64)>, Act, bool, bool);
     // name, nonce and balance in the state (if there), what is done, whether EIP-161 holds, whether it exists after
-    let rows: [(&str, Option<(u64, u64)>, Act, bool, bool); 11] = [
+    let rows: [Row; 11] = [
         ("empty, only read", Some((0, 0)), |_, _| {}, true, true),
         ("empty, touched", Some((0, 0)), |j, id| j.touch(id), true, false),
         ("empty, touched before EIP-161", Some((0, 0)), |j, id| j.touch(id), false, true),
