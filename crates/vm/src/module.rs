@@ -13,7 +13,7 @@ use rialto_state::{AccountId, Journal, ReadError};
 pub struct ModuleCall<'a> {
     /// The caller's address.
     pub caller: Address,
-    /// Wei sent; already moved.
+    /// Wei sent, already moved; under DELEGATECALL the value of the calling frame.
     pub value: U256,
     /// Call data.
     pub input: &'a [u8],
@@ -21,7 +21,7 @@ pub struct ModuleCall<'a> {
     pub gas_limit: u64,
     /// Whether state must not change (EIP-214).
     pub is_static: bool,
-    /// The module's own account.
+    /// The account whose storage it works on: its own, or its caller's under DELEGATECALL and CALLCODE.
     pub account: AccountId,
 }
 

@@ -456,7 +456,10 @@ impl Vm<'_> {
         let (halt, used) = match outcome {
             crate::ModuleOutcome::Success { gas_used } => (None, gas_used),
             crate::ModuleOutcome::Revert { gas_used } => (Some(Halt::Revert), gas_used),
-            crate::ModuleOutcome::Halt => (Some(Halt::ModuleFailed), gas),
+            crate::ModuleOutcome::Halt => {
+                self.return_data.clear();
+                (Some(Halt::ModuleFailed), gas)
+            }
         };
         let Some(left) = gas.checked_sub(used) else {
             self.return_data.clear();
