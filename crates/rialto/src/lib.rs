@@ -57,3 +57,8 @@ impl Verdict {
         }
     }
 }
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Lines of a function, signature and closing brace included.
 const FUNCTION_LINES: usize = 70;
 /// Functions in `crates/*/src` that are longer. It may only fall.
-const LONG_FUNCTIONS: usize = 2;
+const LONG_FUNCTIONS: usize = 1;
 /// Lines of a file.
 const FILE_LINES: usize = 600;
 /// Files in `crates/*/src` that are longer. It may only fall.
