@@ -557,12 +557,22 @@ impl<'r> Journal<'r> {
         self.transient_index.find(hash, is_it).copied()
     }
 
-    /// Slots of the account that hold something, of those that were read or written since the journal was made.
-    pub fn occupied_slots(&self, account: AccountId) -> u64 {
-        let generation = self.accounts[account.0 as usize].generation;
-        let is_occupied =
-            |slot: &&SlotEntry| slot.account == account.0 && slot.generation == generation && !slot.value.is_zero();
-        self.slots.iter().filter(is_occupied).count() as u64
+    /// Slots that hold something in the accounts that are marked for deletion, of those that this transaction wrote. Costs
+    /// what the transaction wrote, not what the block did.
+    pub fn occupied_slots_of_destroyed(&self) -> usize {
+        let is_occupied = |id: &u32| {
+            let slot = &self.slots[*id as usize];
+            let entry = &self.accounts[slot.account as usize];
+            entry.destroyed_tx == self.tx && slot.generation == entry.generation && !slot.value.is_zero()
+        };
+        let written = self.undo.iter().filter_map(|undo| match undo {
+            Undo::Slot(id, _) => Some(*id),
+            _ => None,
+        });
+        let mut slots: Vec<u32> = written.filter(is_occupied).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.len()
     }
 
     // ---- logs and refunds ----

@@ -145,9 +145,15 @@ impl<'r> BlockExecutor<'r> {
     /// A block with the header's environment (number, timestamp, beneficiary, gas limit, base fee, randomness, excess
     /// blob gas, parent hash and beacon root) over the state of `reader`.
     pub fn new(chain: &ChainSpec, header: &Header, reader: &'r dyn StateReader) -> Self {
+        Self::seeded(chain, header, reader, HASH_SEED)
+    }
+
+    /// As [`BlockExecutor::new`], with a secret that keys the journal's hash tables, so that nobody can make slots
+    /// collide. No result depends on it.
+    pub fn seeded(chain: &ChainSpec, header: &Header, reader: &'r dyn StateReader, hash_seed: u64) -> Self {
         let rules = chain.rules_at(header.number, header.timestamp);
         let blobs = chain.blob_params(rules.fork);
-        let journal = Journal::new(reader, HASH_SEED);
+        let journal = Journal::new(reader, hash_seed);
         let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal);
         let blob_limit = blobs.map_or(0, |params| params.max * fees::GAS_PER_BLOB);
         Self {

@@ -389,10 +389,9 @@ fn settle(
 /// State gas of what the transaction created and destroyed again (EIP-8037): accounts, their slots and their code.
 fn destroyed_state_gas(vm: &mut Vm<'_>) -> Result<u64, TxError> {
     let destroyed: Vec<AccountId> = vm.journal.destroyed().collect();
-    let mut bytes = 0u64;
+    let mut bytes = STORAGE_SET_BYTES * vm.journal.occupied_slots_of_destroyed() as u64;
     for id in destroyed {
-        let code_bytes = vm.journal.code(id)?.len() as u64;
-        bytes += NEW_ACCOUNT_BYTES + code_bytes + STORAGE_SET_BYTES * vm.journal.occupied_slots(id);
+        bytes += NEW_ACCOUNT_BYTES + vm.journal.code(id)?.len() as u64;
     }
     Ok(bytes.saturating_mul(vm.cost_per_state_byte()))
 }
