@@ -40,15 +40,15 @@ pub enum Rejection {
 
 impl Rejection {
     /// The names that vectors give to the reason.
-    pub fn names(&self) -> &'static [&'static str] {
+    pub fn names(&self) -> Vec<&'static str> {
         match self {
-            Self::Decode(error) => exceptions::of_decoding(&error.kind()),
+            Self::Decode(error) => exceptions::of_decoding(error),
             Self::Import(ImportError::UnknownParent { .. }) => {
-                &["BlockException.UNKNOWN_PARENT", "BlockException.UNKNOWN_PARENT_ZERO"]
+                vec!["BlockException.UNKNOWN_PARENT", "BlockException.UNKNOWN_PARENT_ZERO"]
             }
-            Self::Import(ImportError::Invalid(error)) => exceptions::of_block(error),
-            Self::Import(ImportError::Trie(_) | ImportError::TooManyBlocks) => &[],
-            Self::AccessListHash { .. } => exceptions::ACCESS_LIST_HASH,
+            Self::Import(ImportError::Invalid(error)) => exceptions::of_block(error).to_vec(),
+            Self::Import(ImportError::Trie(_) | ImportError::TooManyBlocks) => Vec::new(),
+            Self::AccessListHash { .. } => exceptions::ACCESS_LIST_HASH.to_vec(),
         }
     }
 }
@@ -250,7 +250,7 @@ fn check_block(
             Ok(Some(imported))
         }
         (Ok(_), Some(expected)) => Err(BlockTestError::Accepted { block: index, expected: expected.to_string() }),
-        (Err(found), Some(expected)) if exceptions::is_expected(found.names(), expected) => Ok(None),
+        (Err(found), Some(expected)) if exceptions::is_expected(&found.names(), expected) => Ok(None),
         (Err(found), expected) => Err(BlockTestError::Rejected {
             block: index,
             expected: expected.map(str::to_string),

@@ -15,6 +15,15 @@ pub enum ChainError {
         /// The name found.
         network: String,
     },
+    /// Blob parameters under which prices are not defined.
+    BlobParams {
+        /// The field.
+        field: String,
+        /// The least it can be.
+        expected_at_least: u64,
+        /// The value found.
+        found: u64,
+    },
     /// A field of `config` is wrong.
     Json(JsonError),
 }
@@ -27,6 +36,9 @@ impl std::fmt::Display for ChainError {
                     f,
                     "network: expected a fork, as Osaka, or a transition, as CancunToPragueAtTime15k, found {network:?}"
                 )
+            }
+            Self::BlobParams { field, expected_at_least, found } => {
+                write!(f, "{field}: expected at least {expected_at_least}, found {found}")
             }
             Self::Json(error) => error.fmt(f),
         }
@@ -80,14 +92,102 @@ pub fn chain_of(test: &JsonCursor<'_>, network: &str) -> Result<ChainSpec, Chain
 }
 
 /// Blob parameters by fork. Forks that are not ours are somebody else's and passed over.
-pub fn blob_schedule(cursor: &JsonCursor<'_>) -> Result<Vec<(Fork, BlobParams)>, JsonError> {
+fn blob_schedule(cursor: &JsonCursor<'_>) -> Result<Vec<(Fork, BlobParams)>, ChainError> {
     let mut blobs = Vec::new();
     for (name, params) in cursor.entries()? {
-        let Some(fork) = Fork::from_name(name) else { continue };
-        let field = |name| params.field(name)?.u64_or_decimal();
-        let (target, max) = (field("target")?, field("max")?);
-        blobs.push((fork, BlobParams { target, max, base_fee_update_fraction: field("baseFeeUpdateFraction")? }));
+        if let Some(fork) = Fork::from_name(name) {
+            blobs.push((fork, blob_params(&params)?));
+        }
     }
     blobs.sort_by_key(|(fork, _)| *fork);
     Ok(blobs)
+}
+
+fn blob_params(cursor: &JsonCursor<'_>) -> Result<BlobParams, ChainError> {
+    // 32 bits are enough for any number of blobs, and keep what is computed from them within 64.
+    let params = BlobParams {
+        target: cursor.field("target")?.u32()?.into(),
+        max: cursor.field("max")?.u32()?.into(),
+        base_fee_update_fraction: cursor.field("baseFeeUpdateFraction")?.u64()?,
+    };
+    let rows =
+        [("max", params.max, params.target.max(1)), ("baseFeeUpdateFraction", params.base_fee_update_fraction, 1)];
+    for (name, found, expected_at_least) in rows {
+        if found < expected_at_least {
+            let field = format!("{}.{name}", cursor.path());
+            return Err(ChainError::BlobParams { field, expected_at_least, found });
+        }
+    }
+    Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_test_says_which_rules_hold() {
+        let zkevm = json!({ "_info": { "url": "https://example.org/blob/tests-zkevm@v0.3.3/x" } });
+        let rows = [
+            ("a fork", json!({}), "Osaka", Ok((Fork::Osaka, 1))),
+            ("a chain id", json!({ "config": { "chainid": "0x05" } }), "Osaka", Ok((Fork::Osaka, 5))),
+            (
+                "Amsterdam",
+                json!({ "_info": { "url": "https://example.org/tests-bal@v5" } }),
+                "Amsterdam",
+                Ok((Fork::Amsterdam, 1)),
+            ),
+            ("its draft", zkevm.clone(), "Amsterdam", Ok((Fork::AmsterdamDraft, 1))),
+            ("another fork of that suite", zkevm, "Osaka", Ok((Fork::Osaka, 1))),
+            ("no fork", json!({}), "Atlantis", Err("network: expected a fork")),
+            (
+                "a wrong id",
+                json!({ "config": { "chainid": -1 } }),
+                "Osaka",
+                Err("config.chainid: expected a number of at least 0"),
+            ),
+        ];
+        for (name, test, network, expected) in rows {
+            let found = chain_of(&JsonCursor::new(&test, ""), network);
+            match expected {
+                Ok(expected) => {
+                    let chain = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+                    assert_eq!((chain.fork_at(0, 0), chain.chain_id), expected, "{name}");
+                }
+                Err(text) => assert!(found.expect_err(name).to_string().starts_with(text), "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn blob_parameters_must_define_prices() {
+        let rows = [
+            ("usual", json!({ "target": "0x3", "max": "0x6", "baseFeeUpdateFraction": "0x32f0ed" }), None),
+            (
+                "no fraction",
+                json!({ "target": 3, "max": 6, "baseFeeUpdateFraction": 0 }),
+                Some("baseFeeUpdateFraction: expected at least 1, found 0"),
+            ),
+            (
+                "maximum below target",
+                json!({ "target": 3, "max": 2, "baseFeeUpdateFraction": 1 }),
+                Some("max: expected at least 3, found 2"),
+            ),
+            (
+                "too many",
+                json!({ "target": 3, "max": 1u64 << 40, "baseFeeUpdateFraction": 1 }),
+                Some("max: expected an integer of at most 32 bits"),
+            ),
+        ];
+        for (name, params, expected) in rows {
+            let test = json!({ "config": { "blobSchedule": { "Cancun": params } } });
+            let found = chain_of(&JsonCursor::new(&test, ""), "Cancun").err().map(|error| error.to_string());
+            let expected = expected.map(|text| format!("config.blobSchedule.Cancun.{text}"));
+            assert_eq!(found.is_none(), expected.is_none(), "{name}");
+            if let (Some(found), Some(expected)) = (found, expected) {
+                assert!(found.starts_with(&expected), "{name}: {found}");
+            }
+        }
+    }
 }

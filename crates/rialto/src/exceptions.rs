@@ -5,7 +5,7 @@
 //! of names: more than one where the vectors tell apart what one rule of ours decides, or where two of their names mean
 //! the same. Every error is in the tables below; the matches have no fallback, so a new error needs its names to compile.
 
-use rialto_stf::{BlockAccessListError, BlockError, DecodeErrorKind, SignatureError, TxError, TxType};
+use rialto_stf::{BlockAccessListError, BlockError, DecodeError, DecodeErrorKind, SignatureError, TxError, TxType};
 
 /// Whether an error with these `names` is what the vector expects.
 pub fn is_expected(names: &[&str], expected: &str) -> bool {
@@ -199,8 +199,17 @@ fn of_access_list_form(error: &BlockAccessListError) -> &'static [&'static str] 
     }
 }
 
-/// The names of a reason for which bytes are not a block.
-pub fn of_decoding(kind: &DecodeErrorKind) -> &'static [&'static str] {
+/// The names of a reason for which bytes are not a block or not a transaction.
+pub fn of_decoding(error: &DecodeError) -> Vec<&'static str> {
+    let mut names = of_decoding_kind(&error.kind()).to_vec();
+    // What is wrong in an authorization has one name whatever it is.
+    if error.path().contains("authorization_list") {
+        names.push("TransactionException.TYPE_4_INVALID_AUTHORIZATION_FORMAT");
+    }
+    names
+}
+
+fn of_decoding_kind(kind: &DecodeErrorKind) -> &'static [&'static str] {
     const RLP: &str = "BlockException.RLP_STRUCTURES_ENCODING";
     // A header that lacks a field, or has one too many, is read with its fields in each other's places.
     const FORMAT: &str = "BlockException.INCORRECT_BLOCK_FORMAT";
@@ -213,7 +222,6 @@ pub fn of_decoding(kind: &DecodeErrorKind) -> &'static [&'static str] {
         | DecodeErrorKind::ExpectedString { .. }
         | DecodeErrorKind::ExpectedList { .. }
         | DecodeErrorKind::IntegerLeadingZero
-        | DecodeErrorKind::NotABoolean { .. }
         | DecodeErrorKind::InvalidStatus { .. }
         | DecodeErrorKind::TooManyTopics => &[RLP, FORMAT],
         DecodeErrorKind::Trailing { .. } => &[RLP, FORMAT, "BlockException.RLP_WITHDRAWALS_NOT_READ"],
@@ -232,7 +240,9 @@ pub fn of_decoding(kind: &DecodeErrorKind) -> &'static [&'static str] {
             &[RLP, "TransactionException.ADDRESS_TOO_SHORT", "TransactionException.ADDRESS_TOO_LONG"]
         }
         DecodeErrorKind::UnknownType { .. } => &[RLP, "TransactionException.TYPE_NOT_SUPPORTED"],
-        DecodeErrorKind::InvalidV { .. } => &[RLP, "TransactionException.INVALID_SIGNATURE_VRS"],
+        DecodeErrorKind::InvalidV { .. } | DecodeErrorKind::NotABoolean { .. } => {
+            &[RLP, FORMAT, "TransactionException.INVALID_SIGNATURE_VRS"]
+        }
         DecodeErrorKind::ChainIdTooLarge { .. } => &[RLP, "TransactionException.INVALID_CHAINID"],
         DecodeErrorKind::NonceIsMax => {
             &[RLP, "TransactionException.NONCE_IS_MAX", "TransactionException.NONCE_TOO_BIG"]
@@ -247,9 +257,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_wrong_in_an_authorization_has_a_name_of_its_own() {
+        use rialto_stf::{Authorization, Transaction};
+        let transaction = Transaction {
+            tx_type: TxType::SetCode,
+            to: Some(Default::default()),
+            authorization_list: vec![Authorization { nonce: 0x11223344, ..Default::default() }],
+            ..Transaction::default()
+        };
+        let mut bytes = transaction.encode();
+        let nonce = bytes.windows(4).position(|bytes| bytes == [0x11, 0x22, 0x33, 0x44]).expect("the nonce");
+        bytes[nonce] = 0;
+        let error = Transaction::decode(&bytes).expect_err("a leading zero");
+        assert!(
+            is_expected(&of_decoding(&error), "TransactionException.TYPE_4_INVALID_AUTHORIZATION_FORMAT"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn one_of_the_alternatives_is_enough() {
         let floor = of_transaction(&TxError::FloorGas { required: 2, found: 1 });
-        let sidecar = of_decoding(&DecodeErrorKind::BlobSidecar);
+        let sidecar = of_decoding_kind(&DecodeErrorKind::BlobSidecar);
         let rows = [
             (floor, "TransactionException.INTRINSIC_GAS_BELOW_FLOOR_GAS_COST", true),
             (floor, "TransactionException.INTRINSIC_GAS_TOO_LOW", true),

@@ -85,10 +85,10 @@ pub enum Rejection {
 
 impl Rejection {
     /// The names that vectors give to the reason.
-    pub fn names(&self) -> &'static [&'static str] {
+    pub fn names(&self) -> Vec<&'static str> {
         match self {
-            Self::Decode(error) => exceptions::of_decoding(&error.kind()),
-            Self::Invalid(error) => exceptions::of_transaction(error),
+            Self::Decode(error) => exceptions::of_decoding(error),
+            Self::Invalid(error) => exceptions::of_transaction(error).to_vec(),
         }
     }
 }
@@ -230,7 +230,7 @@ fn check_case(
             after
         }
         Err(found) => {
-            if !expected_rejection.is_some_and(|expected| exceptions::is_expected(found.names(), expected)) {
+            if !expected_rejection.is_some_and(|expected| exceptions::is_expected(&found.names(), expected)) {
                 let expected = expected_rejection.map(str::to_string);
                 return Err(StateTestError::Rejected { expected, found });
             }
