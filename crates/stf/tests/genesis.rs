@@ -3,6 +3,7 @@
 mod support;
 
 use alloy_primitives::{Address, B256, U256};
+use proptest::prelude::*;
 use rialto_state::Diff;
 use rialto_stf::json::{JsonCursor, parse};
 use rialto_stf::*;
@@ -281,6 +282,77 @@ fn refusals_of_single_rules() {
     ];
     for (document, expected) in rows {
         assert_eq!(read(&document).expect_err(expected).to_string(), expected);
+    }
+}
+
+/// Paths to fields that documents have or may have.
+const FIELDS: [&str; 24] = [
+    "nonce",
+    "timestamp",
+    "extraData",
+    "gasLimit",
+    "difficulty",
+    "mixHash",
+    "coinbase",
+    "alloc",
+    "number",
+    "baseFeePerGas",
+    "excessBlobGas",
+    "config",
+    "config.chainId",
+    "config.daoForkBlock",
+    "config.petersburgBlock",
+    "config.londonBlock",
+    "config.mergeNetsplitBlock",
+    "config.terminalTotalDifficulty",
+    "config.shanghaiTime",
+    "config.pragueTime",
+    "config.osakaTime",
+    "config.bpo2Time",
+    "config.blobSchedule",
+    "config.blobSchedule.prague",
+];
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let params = (any::<u64>(), any::<u64>(), 0..3_u64).prop_map(|(target, max, fraction)| {
+        json!({"target": target % 9, "max": max >> (max % 64), "baseFeeUpdateFraction": fraction})
+    });
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!({})),
+        Just(json!([1])),
+        Just(json!(true)),
+        Just(json!(-1)),
+        Just(json!(1.5)),
+        (0..40_u64).prop_map(|value| json!(value)),
+        any::<u64>().prop_map(|value| json!(value)),
+        any::<u64>().prop_map(|value| json!(format!("{value:#x}"))),
+        "(0x)?[0-9a-f]{0,70}".prop_map(|text| json!(text)),
+        params,
+    ]
+}
+
+proptest! {
+    /// Whatever a document says, it is refused, or the chain has rules that can be asked.
+    #[test]
+    fn nothing_panics(changes in proptest::collection::vec((0..FIELDS.len(), any_value()), 1..4), excess in any::<u64>()) {
+        let mut document = document();
+        for (field, value) in changes {
+            let (parent, name) = FIELDS[field].rsplit_once('.').unwrap_or(("", FIELDS[field]));
+            let pointer = if parent.is_empty() { String::new() } else { format!("/{}", parent.replace('.', "/")) };
+            if let Some(object) = document.pointer_mut(&pointer).and_then(Value::as_object_mut) {
+                object.insert(name.to_string(), value);
+            }
+        }
+        if let Ok(genesis) = read(&document) {
+            let header = &genesis.header;
+            prop_assert_eq!(header.missing_optional_field(), None);
+            let fork = genesis.chain.fork_at(header.number, header.timestamp);
+            if let Some(params) = genesis.chain.blob_params(fork) {
+                blob_base_fee(excess, &params);
+                next_excess_blob_gas(&Header { excess_blob_gas: Some(excess), ..header.clone() }, &params, true);
+            }
+        }
     }
 }
 

@@ -143,9 +143,48 @@ const CALLS: [u8; 6] = [op::CALL, op::STATICCALL, op::DELEGATECALL, op::CALLCODE
 const LOGS: [u8; 5] = [op::LOG0, op::LOG1, op::LOG2, op::LOG3, op::LOG4];
 const ENDS: [u8; 6] = [op::RETURN, op::REVERT, op::STOP, op::RETURN, op::STOP, op::SELFDESTRUCT];
 
+/// What translations join with what follows, and what they join it with.
+const SHORT: [u8; 24] = [
+    op::PUSH1,
+    op::PUSH1,
+    op::PUSH1,
+    op::PUSH4,
+    op::PUSH20,
+    op::DUP1,
+    op::DUP2,
+    op::DUP3,
+    op::SWAP1,
+    op::SWAP2,
+    op::SWAP3,
+    op::POP,
+    op::POP,
+    op::ADD,
+    op::SUB,
+    op::AND,
+    op::SHL,
+    op::SHR,
+    op::LT,
+    op::GT,
+    op::EQ,
+    op::ISZERO,
+    op::MSTORE,
+    op::MLOAD,
+];
+
+/// Initcode that ends in a way of its own, as code that it returns: nothing much, what no code may start with, as much as
+/// there may be, and a byte more; and that fails or destroys itself.
+const INITCODES: [&[u8]; 6] = [
+    &[op::PUSH1, 3, op::PUSH1, 0, op::RETURN],
+    &[op::PUSH1, 0xef, op::PUSH1, 0, op::MSTORE8, op::PUSH1, 4, op::PUSH1, 0, op::RETURN],
+    &[op::PUSH2, 0x60, 0x00, op::PUSH1, 0, op::RETURN],
+    &[op::PUSH2, 0x60, 0x01, op::PUSH1, 0, op::RETURN],
+    &[op::PUSH1, 32, op::PUSH1, 0, op::REVERT],
+    &[op::CALLER, op::SELFDESTRUCT],
+];
+
 /// Sequences that compilers write, with `JUMP_TARGET` for the two bytes of an offset: what a translation may treat as
-/// one. Each needs at most three words and leaves at most one more.
-const IDIOMS: [(&[u8], isize); 20] = [
+/// one. Each needs at most three words; beside it, by how many words the stack grows.
+const IDIOMS: [(&[u8], isize); 29] = [
     (&[op::PUSH1, 1, op::PUSH1, 1, op::PUSH1, 160, op::SHL, op::SUB, op::AND], 0),
     (&[op::PUSH1, 1, op::PUSH1, 1, op::PUSH1, 160, op::SHL, op::SUB], 1),
     (&[op::PUSH1, 2, op::PUSH1, 1, op::PUSH1, 96, op::SHL, op::SUB], 1),
@@ -157,15 +196,24 @@ const IDIOMS: [(&[u8], isize); 20] = [
     (&[op::PUSH1, 0xff, op::AND], 0),
     (&[op::PUSH1, 32, op::ADD], 0),
     (&[op::PUSH1, 5, op::DUP1], 2),
+    (&[op::PUSH1, 32, op::DUP1, op::MLOAD], 2),
+    (&[op::PUSH1, 64, op::PUSH1, 7, op::DUP2, op::MSTORE], 1),
+    (&[op::PUSH1, 32, op::PUSH1, 7, op::DUP2, op::MLOAD, op::DUP2, op::ADD], 3),
+    (&[op::ADDRESS, op::PUSH20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, op::AND], 1),
     (&[op::ISZERO, op::ISZERO], 0),
+    (&[op::SWAP2, op::POP, op::SWAP1, op::POP], -2),
+    (&[op::DUP1, op::SWAP3, op::POP, op::POP, op::POP], -2),
+    (&[op::POP, op::POP], -2),
+    (&[op::ISZERO, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -1),
     (&[op::DUP1, op::PUSH4, 1, 2, 3, 4, op::EQ, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], 0),
     (&[op::DUP1, op::PUSH4, 1, 2, 3, 4, op::GT, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], 0),
     (&[op::LT, op::ISZERO, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -2),
+    (&[op::LT, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -2),
+    (&[op::GT, op::ISZERO, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -2),
     (&[op::GT, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -2),
     (&[op::EQ, op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::JUMPI], -2),
-    (&[op::SWAP2, op::POP, op::SWAP1, op::POP], -2),
-    (&[op::POP, op::POP], -2),
-    (&[op::DUP2, op::ADD, op::DUP2, op::MLOAD], 1),
+    (&[op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::DUP2, op::SWAP1, op::JUMP], 1),
+    (&[op::PUSH2, JUMP_TARGET, JUMP_TARGET, op::DUP2, op::POP, op::JUMP], 0),
 ];
 const JUMP_TARGET: u8 = 0xee;
 
@@ -222,7 +270,8 @@ impl CodeWriter<'_, '_> {
             12..15 => self.operation(&CALLS),
             15 => self.operation(&LOGS),
             16 => self.create(),
-            17 => self.shuffle(),
+            17 if self.choices.happens(128) => self.shuffle(),
+            17 => self.stack_run(),
             18 => self.idiom(),
             19 => self.jump(),
             20 => self.land(),
@@ -350,7 +399,10 @@ impl CodeWriter<'_, '_> {
             return;
         }
         let (fork, nesting) = (self.fork, self.nesting + 1);
-        let initcode = nested_program(self.choices, fork, self.addresses, 6, nesting);
+        let initcode = match self.choices.byte() {
+            192.. => self.choices.one_of(&INITCODES).to_vec(),
+            _ => nested_program(self.choices, fork, self.addresses, 6, nesting),
+        };
         let initcode = &initcode[..initcode.len().min(160)];
         for (index, chunk) in initcode.chunks(32).enumerate() {
             let mut word = [0; 32];
@@ -399,6 +451,26 @@ impl CodeWriter<'_, '_> {
                 self.code.push(op::POP);
                 self.depth = self.depth.saturating_sub(1);
             }
+        }
+    }
+
+    /// Short opcodes in any order, which meet in all pairs and triples.
+    fn stack_run(&mut self) {
+        for _ in self.depth..8 {
+            self.push_operand(Role::Small);
+        }
+        for _ in 0..2 + self.choices.below(10) {
+            let opcode = self.choices.one_of(&SHORT);
+            let info = OPCODES[usize::from(opcode)].expect("an opcode");
+            if self.depth < usize::from(info.pops) || !op::is_defined(opcode, self.fork) {
+                continue;
+            }
+            self.code.push(opcode);
+            // Small numbers: offsets, shifts and the like.
+            for _ in 0..info.immediate_bytes {
+                self.code.push(self.choices.below(48) as u8);
+            }
+            self.depth = self.depth - usize::from(info.pops) + usize::from(info.pushes);
         }
     }
 

@@ -15,6 +15,7 @@ use revm::database::{AccountState, CacheDB, EmptyDB};
 use revm::primitives::hardfork::SpecId;
 use revm::state::AccountInfo;
 use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
+use rialto_state::Code;
 use rialto_stf::Transaction;
 use rialto_vm::Fork;
 use std::collections::BTreeMap;
@@ -62,7 +63,10 @@ fn spec_id(fork: Fork) -> SpecId {
 fn database(world: &World) -> Database {
     let mut database = Database::default();
     for (address, account) in &world.accounts {
-        let code = Bytecode::new_raw(account.code.clone());
+        // revm takes what looks like a delegation for one under every fork, and can't read what only begins like one.
+        let is_delegation = world.rules.vm.has_delegation && Code::new(account.code.clone()).delegate().is_some();
+        let make = if is_delegation { Bytecode::new_raw } else { Bytecode::new_legacy };
+        let code = make(account.code.clone());
         let info = AccountInfo::new(account.balance, account.nonce, keccak256(&account.code), code);
         database.insert_account_info(*address, info);
         for (slot, word) in &account.storage {

@@ -205,7 +205,7 @@ fn transaction(
         5 => 100_000,
         6 => 21_000 + u64::from(choices.u16()),
         _ if choices.happens(64) => u64::from(choices.u16()),
-        _ => 5_000_000,
+        _ => 10_000_000,
     };
     let input = if to.is_none() {
         program(choices, rules.fork, addresses, 12).into()
