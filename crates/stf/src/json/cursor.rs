@@ -267,10 +267,13 @@ impl<'a> JsonCursor<'a> {
         Ok(array.iter().enumerate().map(child))
     }
 
-    /// The keys and values of an object, by key.
+    /// The keys and values of an object, by ascending key, whatever order the parser was built to keep.
     pub fn entries(&self) -> Result<impl Iterator<Item = (&'a str, Self)> + use<'a>, JsonError> {
         let parent = self.clone();
-        Ok(self.object()?.iter().map(move |(key, value)| (key.as_str(), parent.child(value, PathStep::Field(key)))))
+        let mut entries: alloc::vec::Vec<_> = self.object()?.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        let entries = entries.into_iter();
+        Ok(entries.map(move |(key, value)| (key.as_str(), parent.child(value, PathStep::Field(key)))))
     }
 
     /// A string.
