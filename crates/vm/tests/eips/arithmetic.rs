@@ -15,11 +15,29 @@ fn negative(value: u64) -> U256 {
     n(value).wrapping_neg()
 }
 
+/// Opcode, operands with the top first, result.
+type Row<'a> = (&'static str, &'a [U256], U256);
+
+fn check(rows: &[Row<'_>]) {
+    for (opcode, operands, expected) in rows {
+        let mut pushes = Vec::new();
+        operands.iter().rev().for_each(|operand| push(&mut pushes, operand));
+        let pushes = alloy_primitives::hex::encode(&pushes);
+        let found = top(Fork::Osaka, &format!("raw:{pushes} {opcode}"));
+        assert_eq!(found, End::Word(*expected), "{opcode} {operands:x?}");
+        // With operands from the call data, so that neither is an immediate that could be fused.
+        let loads: String = (0..operands.len()).rev().map(|i| format!("{} CALLDATALOAD ", 32 * i)).collect();
+        let input: Vec<u8> = operands.iter().flat_map(|operand| operand.to_be_bytes::<32>()).collect();
+        let code = format!("{loads} {opcode}{}", crate::support::RETURN_TOP);
+        let run = crate::support::Setup::new(Fork::Osaka, &code).input(input).run();
+        assert_eq!(run.end(), End::Word(*expected), "{opcode} {operands:x?} from call data");
+    }
+}
+
 #[test]
-fn edges() {
+fn arithmetic_at_its_edges() {
     let half = n(1) << 128;
-    // opcode, operands with the top first, result
-    let rows: &[(&str, &[U256], U256)] = &[
+    check(&[
         ("ADD", &[MAX, n(1)], n(0)),
         ("ADD", &[MAX, MAX], negative(2)),
         ("SUB", &[n(0), n(1)], MAX),
@@ -62,6 +80,13 @@ fn edges() {
         ("SIGNEXTEND", &[n(31), MIN], MIN),
         ("SIGNEXTEND", &[n(32), n(0xff)], n(0xff)),
         ("SIGNEXTEND", &[MAX, n(0xff)], n(0xff)),
+    ]);
+}
+
+#[test]
+fn comparisons_and_bits_at_their_edges() {
+    let half = n(1) << 128;
+    check(&[
         ("LT", &[n(1), MAX], n(1)),
         ("LT", &[n(1), n(1)], n(0)),
         ("GT", &[MAX, n(1)], n(1)),
@@ -104,20 +129,7 @@ fn edges() {
         ("CLZ", &[MIN - n(1)], n(1)),
         ("CLZ", &[MIN], n(0)),
         ("CLZ", &[MAX], n(0)),
-    ];
-    for (opcode, operands, expected) in rows {
-        let mut pushes = Vec::new();
-        operands.iter().rev().for_each(|operand| push(&mut pushes, operand));
-        let pushes = alloy_primitives::hex::encode(&pushes);
-        let found = top(Fork::Osaka, &format!("raw:{pushes} {opcode}"));
-        assert_eq!(found, End::Word(*expected), "{opcode} {operands:x?}");
-        // With operands from the call data, so that neither is an immediate that could be fused.
-        let loads: String = (0..operands.len()).rev().map(|i| format!("{} CALLDATALOAD ", 32 * i)).collect();
-        let input: Vec<u8> = operands.iter().flat_map(|operand| operand.to_be_bytes::<32>()).collect();
-        let code = format!("{loads} {opcode}{}", crate::support::RETURN_TOP);
-        let run = crate::support::Setup::new(Fork::Osaka, &code).input(input).run();
-        assert_eq!(run.end(), End::Word(*expected), "{opcode} {operands:x?} from call data");
-    }
+    ]);
 }
 
 #[test]
