@@ -2,7 +2,7 @@
 //!
 //! One thread produces items, a few work on them, and the caller's thread consumes the results in order. What is in
 //! flight is bounded twice: the queue of items holds one per worker, and the producer needs a ticket for each item, of
-//! which there are [`WINDOW`]; the consumer returns a ticket per result it consumed. So a slow item holds up the others
+//! which there are `WINDOW`; the consumer returns a ticket per result it consumed. So a slow item holds up the others
 //! after it once the window is full, instead of letting their results pile up.
 
 use std::collections::BTreeMap;
