@@ -6,7 +6,7 @@
 //!
 //! * [`JsonCursor`] is a value with the path that led to it, so that an error says where it is.
 //! * [`header`], [`transaction`], [`block`], [`receipt`] and [`block_access_list`] give the types of blocks.
-//! * [`alloc`] and [`block_hashes`] give states.
+//! * [`alloc()`] and [`block_hashes`] give states.
 
 mod blocks;
 mod cursor;
