@@ -20,7 +20,7 @@
 //! Invariant: an entry that is `loaded` equals what a sequential replay of all changes so far over the reader would give.
 
 use crate::{Account, AccountDiff, Code, Diff, Log, ReadError, SlotDiff, StateReader};
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};
 use core::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
@@ -144,6 +144,8 @@ pub struct Journal<'r> {
     account_index: HashTable<u32>,
     slots: Vec<SlotEntry>,
     slot_index: HashTable<u32>,
+    /// Of each code that was set, an account that got it: the reader need not know a code that came into being here.
+    set_codes: BTreeMap<B256, u32>,
     transients: Vec<TransientEntry>,
     transient_index: HashTable<u32>,
     undo: Vec<Undo>,
@@ -168,6 +170,7 @@ impl<'r> Journal<'r> {
             account_index: HashTable::with_capacity(64),
             slots: Vec::with_capacity(64),
             slot_index: HashTable::with_capacity(64),
+            set_codes: BTreeMap::new(),
             transients: Vec::new(),
             transient_index: HashTable::new(),
             undo: Vec::with_capacity(64),
@@ -257,11 +260,25 @@ impl<'r> Journal<'r> {
 
     #[cold]
     fn read_code(&mut self, id: AccountId) -> Result<(), ReadError> {
-        let entry = &mut self.accounts[id.0 as usize];
+        let entry = &self.accounts[id.0 as usize];
         assert!(entry.loaded, "code of {} asked for before the account was loaded", entry.address);
         let code_hash = entry.info.code_hash;
-        entry.code = Some(if code_hash == KECCAK256_EMPTY { Code::empty() } else { self.reader.code(&code_hash)? });
+        let code = if code_hash == KECCAK256_EMPTY {
+            Code::empty()
+        } else {
+            match self.code_set_here(&code_hash) {
+                Some(code) => code,
+                None => self.reader.code(&code_hash)?,
+            }
+        };
+        self.accounts[id.0 as usize].code = Some(code);
         Ok(())
+    }
+
+    /// The code with this hash, if an account that has it got it since the journal was made.
+    fn code_set_here(&self, code_hash: &B256) -> Option<Code> {
+        let entry = &self.accounts[*self.set_codes.get(code_hash)? as usize];
+        if entry.info.code_hash == *code_hash { entry.code.clone() } else { None }
     }
 
     /// Whether the account is warm in this transaction (EIP-2929).
@@ -366,7 +383,11 @@ impl<'r> Journal<'r> {
             let previous = (entry.info.code_hash, entry.code.take());
             self.undo.push(Undo::Code(id.0, Box::new(previous)));
             entry.info.code_hash = code.hash();
+            let code_hash = code.hash();
             entry.code = Some(code);
+            if self.code_set_here(&code_hash).is_none() {
+                self.set_codes.insert(code_hash, id.0);
+            }
         }
     }
 

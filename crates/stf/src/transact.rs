@@ -68,10 +68,10 @@ pub fn validate_form(transaction: &Transaction, rules: &BlockRules, gas: &Intrin
     {
         return Err(TxError::GasLimitAboveCap { cap, found });
     }
-    validate_typed_fields(transaction, rules)
+    validate_typed_fields(transaction)
 }
 
-fn validate_typed_fields(transaction: &Transaction, rules: &BlockRules) -> Result<(), TxError> {
+fn validate_typed_fields(transaction: &Transaction) -> Result<(), TxError> {
     let tx_type = transaction.tx_type;
     if transaction.tx_type.has_dynamic_fee() && transaction.max_priority_fee_per_gas > transaction.gas_price {
         let (max_fee, found) = (transaction.gas_price, transaction.max_priority_fee_per_gas);
@@ -89,16 +89,20 @@ fn validate_typed_fields(transaction: &Transaction, rules: &BlockRules) -> Resul
         if let Some(&found) = wrong {
             return Err(TxError::BlobVersion { found });
         }
-        if let Some(max) = rules.max_blobs_per_tx
-            && found > max
-        {
-            return Err(TxError::TooManyBlobs { max, found });
-        }
     }
     if tx_type == TxType::SetCode && transaction.authorization_list.is_empty() {
         return Err(TxError::NoAuthorizations);
     }
     Ok(())
+}
+
+/// A transaction's own limit of blobs (EIP-7594). After the block's room: more blobs than a block may have at all are that.
+fn validate_blob_count(transaction: &Transaction, rules: &BlockRules) -> Result<(), TxError> {
+    let found = transaction.blob_versioned_hashes.len() as u64;
+    match rules.max_blobs_per_tx {
+        Some(max) if found > max => Err(TxError::TooManyBlobs { max, found }),
+        _ => Ok(()),
+    }
 }
 
 /// The signer of `transaction`, if it is for `chain_id`.
@@ -176,6 +180,7 @@ fn check(
     let gas = IntrinsicGas::of(transaction, rules, vm.cost_per_state_byte());
     validate_form(transaction, rules, &gas)?;
     block_gas.check_room(transaction, &gas, rules)?;
+    validate_blob_count(transaction, rules)?;
     let effective_gas_price = effective_gas_price(transaction, vm.block().base_fee)?;
     let blob_gas = GAS_PER_BLOB * transaction.blob_versioned_hashes.len() as u64;
     let blob_base_fee = vm.block().blob_base_fee;

@@ -131,8 +131,9 @@ impl Vm<'_> {
         let cost = self.account_access_gas(id, &address, self.rules.call_gas);
         let gas = gas.checked_sub(cost).ok_or_else(|| fail(Halt::OutOfGas))?;
         self.journal.warm(id);
-        match self.journal.load(id) {
-            Ok(_) => Ok((id, gas)),
+        match self.journal.load(id).map(|_| ()).and_then(|()| self.journal.code(id).map(|_| ())) {
+            // The code is part of what the look-up reads, whether or not the call is made (EIP-7702).
+            Ok(()) => Ok((id, gas)),
             Err(error) => Err(self.fatal(error)),
         }
     }
