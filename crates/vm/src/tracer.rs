@@ -1,7 +1,8 @@
 //! Hooks that see an execution step by step.
 //!
-//! The interpreter is compiled twice, with and without hooks, so a run that is not traced pays nothing, not even a
-//! branch. A traced run executes the unfused translation: one step is one opcode of the Yellow Paper.
+//! A traced run goes through the loop that takes one opcode at a time, and an untraced one through handlers that know of
+//! no tracer (see `interpreter`), so not being traced costs nothing, not even a branch. A traced run executes the unfused
+//! translation: one step is one opcode of the Yellow Paper.
 
 use crate::Halt;
 use alloy_primitives::{Address, U256};
@@ -51,7 +52,7 @@ pub struct Enter<'a> {
 /// A frame that ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Leave<'a> {
-    /// `Ok` for success, otherwise why not.
+    /// `None` for success, otherwise why not.
     pub halt: Option<Halt>,
     /// Gas left, which goes back to the caller.
     pub gas: u64,
