@@ -1,7 +1,7 @@
 //! A vector's chain: what its `network` or fork and its `config` say.
 
 use rialto_stf::json::{JsonCursor, JsonError};
-use rialto_stf::{BlobParams, ChainSpec};
+use rialto_stf::{BlobParams, ChainSpec, GenesisError, blob_params_from_json};
 use rialto_vm::Fork;
 
 /// The chain id where a vector names none.
@@ -15,15 +15,8 @@ pub enum ChainError {
         /// The name found.
         network: String,
     },
-    /// Blob parameters under which prices are not defined.
-    BlobParams {
-        /// The field.
-        field: String,
-        /// The least it can be.
-        expected_at_least: u64,
-        /// The value found.
-        found: u64,
-    },
+    /// A fork's blob parameters are wrong.
+    BlobParams(GenesisError),
     /// A field of `config` is wrong.
     Json(JsonError),
 }
@@ -37,9 +30,7 @@ impl std::fmt::Display for ChainError {
                     "network: expected a fork, as Osaka, or a transition, as CancunToPragueAtTime15k, found {network:?}"
                 )
             }
-            Self::BlobParams { field, expected_at_least, found } => {
-                write!(f, "{field}: expected at least {expected_at_least}, found {found}")
-            }
+            Self::BlobParams(error) => error.fmt(f),
             Self::Json(error) => error.fmt(f),
         }
     }
@@ -96,29 +87,11 @@ fn blob_schedule(cursor: &JsonCursor<'_>) -> Result<Vec<(Fork, BlobParams)>, Cha
     let mut blobs = Vec::new();
     for (name, params) in cursor.entries()? {
         if let Some(fork) = Fork::from_name(name) {
-            blobs.push((fork, blob_params(&params)?));
+            blobs.push((fork, blob_params_from_json(&params).map_err(ChainError::BlobParams)?));
         }
     }
     blobs.sort_by_key(|(fork, _)| *fork);
     Ok(blobs)
-}
-
-fn blob_params(cursor: &JsonCursor<'_>) -> Result<BlobParams, ChainError> {
-    // 32 bits are enough for any number of blobs, and keep what is computed from them within 64.
-    let params = BlobParams {
-        target: cursor.field("target")?.u32()?.into(),
-        max: cursor.field("max")?.u32()?.into(),
-        base_fee_update_fraction: cursor.field("baseFeeUpdateFraction")?.u64()?,
-    };
-    let rows =
-        [("max", params.max, params.target.max(1)), ("baseFeeUpdateFraction", params.base_fee_update_fraction, 1)];
-    for (name, found, expected_at_least) in rows {
-        if found < expected_at_least {
-            let field = format!("{}.{name}", cursor.path());
-            return Err(ChainError::BlobParams { field, expected_at_least, found });
-        }
-    }
-    Ok(params)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 mod config;
 
+pub use config::blob_params_from_json;
+
 use crate::json::{self, Alloc, JsonCursor, JsonError, alloc};
 use crate::{Activation, BlockAccessList, ChainSpec, Header, fees, ommers_hash, requests_hash};
 use alloc::string::{String, ToString};

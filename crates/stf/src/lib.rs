@@ -47,7 +47,7 @@ pub use fees::{GAS_PER_BLOB, blob_base_fee, next_base_fee, next_excess_blob_gas}
 #[doc(hidden)]
 pub use fuzz_support::check_decode;
 #[cfg(feature = "json")]
-pub use genesis::{Genesis, GenesisError};
+pub use genesis::{Genesis, GenesisError, blob_params_from_json};
 pub use header::Header;
 pub use header_rules::{transactions_root, validate_body, validate_header, validate_ommers, withdrawals_root};
 pub use intrinsic::IntrinsicGas;

@@ -201,13 +201,14 @@ fn blob_params(config: &JsonCursor<'_>, scheduled: &[Scheduled]) -> Result<Vec<(
         }
         let schedule = schedule.as_ref().ok_or_else(|| config.missing("blobSchedule"))?;
         let inherited = params.last().map(|(_, params)| *params).filter(|_| INHERITS_BLOB_PARAMS.contains(&fork));
-        let own = schedule.optional(key)?.map(|value| read_blob_params(&value)).transpose()?;
+        let own = schedule.optional(key)?.map(|value| blob_params_from_json(&value)).transpose()?;
         params.push((fork, own.or(inherited).ok_or_else(|| schedule.missing(key))?));
     }
     Ok(params)
 }
 
-fn read_blob_params(cursor: &JsonCursor<'_>) -> Result<BlobParams, GenesisError> {
+/// A fork's blob parameters, as an entry of geth's `blobSchedule` has them.
+pub fn blob_params_from_json(cursor: &JsonCursor<'_>) -> Result<BlobParams, GenesisError> {
     // 32 bits are enough for any number of blobs, and keep what is computed from them within 64.
     let params = BlobParams {
         target: cursor.field("target")?.u32()?.into(),
