@@ -3,9 +3,8 @@
 //! The pre-state sits in hash maps with analysed bytecode ([`Backing`]), which revm reads through its own interface.
 //! One `Evm` serves all transactions of a block. Their changes add up in its journal, which each transaction closes,
 //! and come out as one value at the end (`transact_one`, then `finalize`). Of revm's ways to run a block this is the
-//! fastest: committing each transaction to a `CacheDB` takes about 12 % more time over the blocks of the main network,
-//! and to a `State` about 33 % more. Transaction environments are cloned before the clock starts, because revm takes
-//! them by value; results are dropped after it stops.
+//! fastest: committing each transaction to a `CacheDB` or a `State` takes longer. Transaction environments are cloned
+//! before the clock starts, because revm takes them by value; results are dropped after it stops.
 
 use crate::BenchError;
 use crate::case::{Case, CaseTransaction, TransactionResult};
