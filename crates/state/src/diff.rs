@@ -6,6 +6,7 @@
 use crate::{Account, Code};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
+use core::cmp::Ordering;
 
 /// One changed slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,5 +47,65 @@ impl Diff {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
+    }
+
+    /// This diff and then `later`, which begins where this one ends, as one diff. What returned to its old value is left out.
+    pub fn then(&self, later: &Self) -> Self {
+        let mut accounts = Vec::with_capacity(self.accounts.len() + later.accounts.len());
+        let (mut first, mut second) = (self.accounts.iter().peekable(), later.accounts.iter().peekable());
+        loop {
+            let account = match (first.peek(), second.peek()) {
+                (None, None) => break,
+                (Some(_), None) => first.next().cloned(),
+                (None, Some(_)) => second.next().cloned(),
+                (Some(a), Some(b)) => match a.address.cmp(&b.address) {
+                    Ordering::Less => first.next().cloned(),
+                    Ordering::Greater => second.next().cloned(),
+                    Ordering::Equal => first.next().zip(second.next()).and_then(|(a, b)| a.then(b)),
+                },
+            };
+            accounts.extend(account);
+        }
+        let mut codes: Vec<Code> = self.codes.iter().chain(&later.codes).cloned().collect();
+        codes.sort_unstable_by_key(Code::hash);
+        codes.dedup();
+        Self { accounts, codes }
+    }
+}
+
+impl AccountDiff {
+    /// Both changes as one, `None` where they undo each other.
+    fn then(&self, later: &Self) -> Option<Self> {
+        let storage =
+            if later.storage_wiped { later.storage.clone() } else { merged_slots(&self.storage, &later.storage) };
+        // An account that ceased to exist lost its storage, whether or not it says so.
+        let storage_wiped = self.storage_wiped || later.storage_wiped || self.after.is_none();
+        let is_nothing = self.before == later.after && storage.is_empty() && (!storage_wiped || self.before.is_none());
+        (!is_nothing).then_some(Self {
+            address: self.address,
+            before: self.before,
+            after: later.after,
+            storage_wiped,
+            storage,
+        })
+    }
+}
+
+/// Slots changed by the first and then by the second, without those that are as before.
+fn merged_slots(first: &[SlotDiff], second: &[SlotDiff]) -> Vec<SlotDiff> {
+    let mut slots = Vec::with_capacity(first.len() + second.len());
+    let (mut first, mut second) = (first.iter().peekable(), second.iter().peekable());
+    loop {
+        let slot = match (first.peek(), second.peek()) {
+            (None, None) => return slots,
+            (Some(_), None) => first.next().copied(),
+            (None, Some(_)) => second.next().copied(),
+            (Some(a), Some(b)) => match a.slot.cmp(&b.slot) {
+                Ordering::Less => first.next().copied(),
+                Ordering::Greater => second.next().copied(),
+                Ordering::Equal => first.next().zip(second.next()).map(|(a, b)| SlotDiff { after: b.after, ..*a }),
+            },
+        };
+        slots.extend(slot.filter(|slot| slot.before != slot.after));
     }
 }

@@ -19,6 +19,10 @@
 //!
 //! Invariant: an entry that is `loaded` equals what a sequential replay of all changes so far over the reader would give.
 
+mod peek;
+
+pub use peek::SlotLook;
+
 use crate::{Account, AccountDiff, Code, Diff, Log, ReadError, SlotDiff, StateReader};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};

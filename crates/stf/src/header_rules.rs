@@ -76,13 +76,25 @@ fn validate_gas_limit_and_base_fee(
         return Err(wrong("gas_limit", expected, header.gas_limit));
     }
     let Some(base_fee) = header.base_fee_per_gas else { return Ok(()) };
-    let expected = match parent.base_fee_per_gas {
-        Some(parent_fee) if !is_first_with_base_fee => {
-            fees::next_base_fee(parent.gas_limit, parent.gas_used, parent_fee)
-        }
-        _ => fees::INITIAL_BASE_FEE,
-    };
+    let expected = base_fee_after(chain, parent, header.timestamp).unwrap_or(fees::INITIAL_BASE_FEE);
     expect("base_fee_per_gas", &expected, &base_fee)
+}
+
+/// The base fee, in wei, of the block after `parent`; `None` before London (EIP-1559).
+pub fn base_fee_after(chain: &ChainSpec, parent: &Header, timestamp: u64) -> Option<u64> {
+    let rules = chain.rules_at(parent.number.saturating_add(1), timestamp);
+    let had_base_fee = chain.rules_at(parent.number, parent.timestamp).has_base_fee;
+    rules.has_base_fee.then(|| match parent.base_fee_per_gas {
+        Some(parent_fee) if had_base_fee => fees::next_base_fee(parent.gas_limit, parent.gas_used, parent_fee),
+        _ => fees::INITIAL_BASE_FEE,
+    })
+}
+
+/// The excess blob gas of the block after `parent`; `None` before Cancun (EIP-4844).
+pub fn excess_blob_gas_after(chain: &ChainSpec, parent: &Header, timestamp: u64) -> Option<u64> {
+    let rules = chain.rules_at(parent.number.saturating_add(1), timestamp);
+    let params = chain.blob_params(rules.fork).filter(|_| rules.has_blobs)?;
+    Some(fees::next_excess_blob_gas(parent, &params, rules.has_blob_reserve_price))
 }
 
 fn validate_seal(rules: &BlockRules, header: &Header, parent: &Header) -> Result<(), BlockError> {

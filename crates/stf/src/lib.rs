@@ -49,7 +49,10 @@ pub use fuzz_support::check_decode;
 #[cfg(feature = "json")]
 pub use genesis::{Genesis, GenesisError, blob_params_from_json};
 pub use header::Header;
-pub use header_rules::{transactions_root, validate_body, validate_header, validate_ommers, withdrawals_root};
+pub use header_rules::{
+    base_fee_after, excess_blob_gas_after, transactions_root, validate_body, validate_header, validate_ommers,
+    withdrawals_root,
+};
 pub use intrinsic::IntrinsicGas;
 pub use receipt::{Receipt, ReceiptStatus, logs_bloom};
 pub use rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
