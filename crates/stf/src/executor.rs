@@ -6,8 +6,8 @@
 use crate::access_list::AccessListBuilder;
 use crate::transact::{TxOutcome, transact};
 use crate::{
-    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Header, IntrinsicGas, Receipt, ReceiptStatus,
-    Transaction, TxError, TxType, Withdrawal, dao, fees, system,
+    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, Receipt,
+    ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -135,6 +135,7 @@ pub struct BlockExecutor<'r> {
     deposit_contract: Address,
     header: Header,
     gas: BlockGas,
+    checks: Checks,
     receipts: Vec<ReceiptBody>,
     access_list: Option<AccessListBuilder>,
     root_after: Option<RootAfter<'r>>,
@@ -162,6 +163,7 @@ impl<'r> BlockExecutor<'r> {
             deposit_contract: chain.deposit_contract,
             header: header.clone(),
             gas: BlockGas { limit: header.gas_limit, blob_limit, ..BlockGas::default() },
+            checks: Checks::ALL,
             receipts: Vec::new(),
             access_list: rules.has_access_lists.then(AccessListBuilder::default),
             root_after: None,
@@ -179,6 +181,33 @@ impl<'r> BlockExecutor<'r> {
     pub fn with_tracer(mut self, tracer: &'r mut dyn Tracer) -> Self {
         self.vm = self.vm.with_tracer(tracer);
         self
+    }
+
+    /// Shows every step from now on to `tracer`, or to nobody.
+    pub fn set_tracer(&mut self, tracer: Option<&'r mut dyn Tracer>) {
+        self.vm.set_tracer(tracer);
+    }
+
+    /// Makes only these checks of the transactions, which are then simulations.
+    pub fn with_checks(mut self, checks: Checks) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Lets blobs cost so much whatever the header says, in wei, for simulations.
+    pub fn with_blob_base_fee(mut self, blob_base_fee: U256) -> Self {
+        self.vm.set_blob_base_fee(blob_base_fee);
+        self
+    }
+
+    /// Lets a precompiled contract run at another address than its own, or at none, for simulations.
+    pub fn move_precompile(&mut self, from: &Address, to: Option<Address>) {
+        self.vm.move_precompile(from, to);
+    }
+
+    /// The state as it stands between two transactions.
+    pub fn state(&self) -> &Journal<'r> {
+        &self.vm.journal
     }
 
     /// Answers calls to these modules by native code.
@@ -214,7 +243,7 @@ impl<'r> BlockExecutor<'r> {
 
     /// Runs the next transaction, which `sender` signed, and appends its receipt.
     pub fn transaction(&mut self, transaction: &Transaction, sender: Address) -> Result<TxOutcome, TxError> {
-        let result = transact(&mut self.vm, self.rules, &self.gas, transaction, sender);
+        let result = transact(&mut self.vm, self.rules, &self.gas, self.checks, transaction, sender);
         let mut outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -11,6 +11,7 @@ mod block;
 mod block_access_list;
 mod block_rules;
 mod chain;
+mod checks;
 mod dao;
 mod difficulty;
 mod error;
@@ -39,6 +40,7 @@ pub use block_access_list::{
 };
 pub use block_rules::{BlockRules, DifficultyRule};
 pub use chain::{Activation, BlobParams, ChainSpec, MAINNET_DEPOSIT_CONTRACT};
+pub use checks::Checks;
 pub use difficulty::{difficulty_after, next_difficulty};
 pub use error::{BlockError, TxError};
 pub use execute::{execute, receipts_root, verify_outcome};

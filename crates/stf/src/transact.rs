@@ -3,15 +3,18 @@
 //! Validity is decided before anything changes, so a rejected transaction leaves no trace. After that nothing can fail
 //! but reading state: the sender pays for all its gas, the message runs, what is left goes back, the rest is fees.
 
+use crate::checks::{check_intrinsic, check_simulated};
 use crate::executor::BlockGas;
-use crate::{Authorization, BlockRules, IntrinsicGas, SRange, Transaction, TxError, TxType, fees::GAS_PER_BLOB};
+use crate::{
+    Authorization, BlockRules, Checks, IntrinsicGas, SRange, Transaction, TxError, TxType, fees::GAS_PER_BLOB,
+};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, Bytes, U256};
 use rialto_state::{AccountId, Code, Log};
 use rialto_vm::{CallResult, Halt, Message, MessageKind, NEW_ACCOUNT_BYTES, STORAGE_SET_BYTES, TxContext, Vm};
 
 /// First byte of a blob's versioned hash (EIP-4844).
-const VERSIONED_HASH_VERSION: u8 = 1;
+pub(crate) const VERSIONED_HASH_VERSION: u8 = 1;
 
 /// What a transaction did.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct TxOutcome {
     pub halt: Option<Halt>,
     /// Gas the sender paid for, after refunds.
     pub gas_used: u64,
+    /// Gas used before refunds, at least the floor: what the limit must allow for.
+    pub max_gas_used: u64,
     /// Regular gas the block counts (EIP-7778: before refunds).
     pub block_regular_gas: u64,
     /// State gas the block counts (EIP-8037).
@@ -127,6 +132,8 @@ pub fn recover_sender(transaction: &Transaction, rules: &BlockRules, chain_id: u
 /// What a valid transaction needs to run.
 struct Checked {
     sender: AccountId,
+    /// The nonce that it uses.
+    nonce: u64,
     gas: IntrinsicGas,
     effective_gas_price: U256,
     blob_gas: u64,
@@ -141,10 +148,15 @@ pub(crate) fn transact(
     vm: &mut Vm<'_>,
     rules: &BlockRules,
     block_gas: &BlockGas,
+    checks: Checks,
     transaction: &Transaction,
     sender: Address,
 ) -> Result<TxOutcome, TxError> {
-    let checked = check(vm, rules, block_gas, transaction, sender)?;
+    let checked = if checks == Checks::ALL {
+        check(vm, rules, block_gas, transaction, sender)?
+    } else {
+        check_for_simulation(vm, rules, (block_gas, checks), transaction, sender)?
+    };
     vm.tx = TxContext {
         origin: sender,
         gas_price: checked.effective_gas_price,
@@ -152,7 +164,7 @@ pub(crate) fn transact(
     };
     let paid = vm.journal.sub_balance(checked.sender, checked.upfront);
     assert!(paid, "the balance was checked");
-    vm.journal.set_nonce(checked.sender, transaction.nonce + 1);
+    vm.journal.set_nonce(checked.sender, checked.nonce.wrapping_add(1));
     warm_up(vm, rules, transaction, checked.sender);
     let existing_accounts = authorize(vm, rules, transaction)?;
 
@@ -164,7 +176,7 @@ pub(crate) fn transact(
         0
     };
     let reservoir = meters.reservoir.saturating_add(existing_state_gas);
-    let (message, contract_address) = message_of(vm, transaction, checked.sender, &meters, reservoir)?;
+    let (message, contract_address) = message_of(vm, transaction, &checked, &meters, reservoir)?;
     let result = vm.execute(message)?;
     let existing_state_gas = if rules.vm.returns_state_gas { 0 } else { existing_state_gas };
     settle(vm, rules, &checked, &meters, result, contract_address, existing_state_gas)
@@ -212,10 +224,34 @@ fn check(
     }
     let blob_price = if blob_gas == 0 { U256::ZERO } else { blob_base_fee };
     let upfront = cost(effective_gas_price, blob_price).expect("at most what was checked");
-    Ok(Checked { sender: id, gas, effective_gas_price, blob_gas, upfront })
+    Ok(Checked { sender: id, nonce: transaction.nonce, gas, effective_gas_price, blob_gas, upfront })
 }
 
-fn effective_gas_price(transaction: &Transaction, base_fee: U256) -> Result<U256, TxError> {
+fn check_for_simulation(
+    vm: &mut Vm<'_>,
+    rules: &BlockRules,
+    (block_gas, checks): (&BlockGas, Checks),
+    transaction: &Transaction,
+    sender: Address,
+) -> Result<Checked, TxError> {
+    let gas = IntrinsicGas::of(transaction, rules, vm.cost_per_state_byte());
+    let id = vm.journal.account_id(&sender);
+    let account = vm.journal.load(id)?.info;
+    let is_contract = account.has_code() && vm.journal.code(id)?.delegate().is_none();
+    let price = check_simulated(vm, rules, checks, transaction, (sender, account, is_contract))?;
+    check_intrinsic(transaction, &gas)?;
+    if checks.gas_limits {
+        block_gas.check_room(transaction, &gas, rules)?;
+    }
+    let blob_gas = GAS_PER_BLOB * transaction.blob_versioned_hashes.len() as u64;
+    let gas_cost = U256::from(transaction.gas_limit).saturating_mul(price.effective_gas_price);
+    let upfront = gas_cost.saturating_add(U256::from(blob_gas).saturating_mul(price.blob_price)).min(account.balance);
+    let effective_gas_price = price.effective_gas_price;
+    let nonce = account.nonce;
+    Ok(Checked { sender: id, nonce, gas, effective_gas_price, blob_gas, upfront })
+}
+
+pub(crate) fn effective_gas_price(transaction: &Transaction, base_fee: U256) -> Result<U256, TxError> {
     let found = transaction.gas_price;
     let Some(room) = found.checked_sub(base_fee) else { return Err(TxError::MaxFeeBelowBaseFee { base_fee, found }) };
     let tip = if transaction.tx_type.has_dynamic_fee() { room.min(transaction.max_priority_fee_per_gas) } else { room };
@@ -288,7 +324,7 @@ impl Meters {
     fn of(limit: u64, intrinsic: &IntrinsicGas, rules: &BlockRules) -> Self {
         let available = limit - intrinsic.total();
         let gas = match rules.tx_gas_cap {
-            Some(cap) if rules.vm.has_state_gas => available.min(cap - intrinsic.regular),
+            Some(cap) if rules.vm.has_state_gas => available.min(cap.saturating_sub(intrinsic.regular)),
             _ => available,
         };
         Self { limit, gas, reservoir: available - gas }
@@ -298,14 +334,14 @@ impl Meters {
 fn message_of(
     vm: &mut Vm<'_>,
     transaction: &Transaction,
-    sender: AccountId,
+    checked: &Checked,
     meters: &Meters,
     state_gas_reservoir: u64,
 ) -> Result<(Message, Option<Address>), TxError> {
     let mut contract_address = None;
     let (kind, warm) = match &transaction.to {
         None => {
-            let address = vm.journal.account(sender).address.create(transaction.nonce);
+            let address = vm.journal.account(checked.sender).address.create(checked.nonce);
             contract_address = Some(address);
             let account = vm.journal.account_id(&address);
             (MessageKind::Create { account }, account)
@@ -320,7 +356,7 @@ fn message_of(
     vm.journal.warm(warm);
     let message = Message {
         kind,
-        caller: sender,
+        caller: checked.sender,
         value: transaction.value,
         input: transaction.input.clone(),
         gas: meters.gas,
@@ -365,7 +401,7 @@ fn settle(
     vm.journal.add_balance(checked.sender, U256::from(meters.limit - gas_used) * price);
     let beneficiary = vm.beneficiary();
     vm.journal.load(beneficiary)?;
-    let tip = price - vm.block().base_fee;
+    let tip = price.saturating_sub(vm.block().base_fee);
     vm.journal.add_balance(beneficiary, tip * U256::from(gas_used));
     log_burns(vm);
 
@@ -381,6 +417,7 @@ fn settle(
     Ok(TxOutcome {
         halt: result.halt,
         gas_used,
+        max_gas_used: before_refund.max(intrinsic.floor),
         block_regular_gas,
         block_state_gas,
         blob_gas_used: checked.blob_gas,

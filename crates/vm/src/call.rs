@@ -7,13 +7,13 @@
 //! # Safety
 //! As in `memory_ops`: `sp` is the stack pointer before the pops.
 
-use crate::frame::{Input, Owner, Purpose};
+use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Next, fail};
 use crate::memory_ops::{KECCAK_WORD_GAS, saturate, word, words};
 use crate::opcode as op;
 use crate::program::Program;
 use crate::state_ops::address_of;
-use crate::tracer::{Enter, Leave};
+use crate::tracer::{Enter, Leave, Refusal};
 use crate::vm::{DEPTH_LIMIT, NativeOutcome, Opening};
 use crate::{Halt, Vm};
 use alloc::boxed::Box;
@@ -43,6 +43,15 @@ struct CallWords {
     value: U256,
     input: (usize, usize),
     output: (usize, usize),
+}
+
+impl CallWords {
+    /// The frame that the call opens from `caller`.
+    fn enter<'a>(&self, caller: &Frame, input: &'a [u8], gas: u64, caller_gas: u64) -> Enter<'a> {
+        let value = if self.kind == op::DELEGATECALL { caller.value } else { self.value };
+        let kind = op::name(self.kind).expect("a call opcode");
+        Enter { kind, from: caller.address, to: self.target, value, input, gas, caller_gas }
+    }
 }
 
 impl Vm<'_> {
@@ -110,6 +119,7 @@ impl Vm<'_> {
 
         let has_funds = self.journal.account(self.frame.account).info.balance >= call.value;
         if self.frames.len() >= DEPTH_LIMIT || !has_funds {
+            self.trace_refused_call(call, child_gas, gas);
             self.return_data.clear();
             self.push_word(U256::ZERO);
             return Ok((gas + child_gas, None));
@@ -169,7 +179,7 @@ impl Vm<'_> {
         }
         let is_static = self.frame.is_static || call.kind == op::STATICCALL;
         let input_start = self.memory.base() + call.input.0;
-        if code_account == target && self.is_native(&call.target) {
+        if code_account == target && self.runs_native(&call.target) {
             let input = Input::Memory(input_start, call.input.1);
             let outcome = match self.call_native(&call.target, account, caller, value, &input, child_gas, is_static) {
                 Ok(outcome) => outcome.expect("the address is native"),
@@ -225,16 +235,14 @@ impl Vm<'_> {
     fn trace_call(&mut self, call: &CallWords, child_gas: u64, gas: u64) {
         let Some(tracer) = &mut self.tracer else { return };
         let input = self.memory.absolute(self.memory.base() + call.input.0, call.input.1);
-        let value = if call.kind == op::DELEGATECALL { self.frame.value } else { call.value };
-        tracer.enter(Enter {
-            kind: op::name(call.kind).expect("a call opcode"),
-            from: self.frame.address,
-            to: call.target,
-            value,
-            input,
-            gas: child_gas,
-            caller_gas: gas,
-        });
+        tracer.enter(call.enter(&self.frame, input, child_gas, gas));
+    }
+
+    fn trace_refused_call(&mut self, call: &CallWords, child_gas: u64, gas: u64) {
+        let Some(tracer) = &mut self.tracer else { return };
+        let input = self.memory.absolute(self.memory.base() + call.input.0, call.input.1);
+        let reason = if self.frames.len() >= DEPTH_LIMIT { Refusal::Depth } else { Refusal::Balance };
+        tracer.refuse(call.enter(&self.frame, input, child_gas, gas), reason);
     }
 
     #[inline(never)]
@@ -268,6 +276,7 @@ impl Vm<'_> {
         let can_open =
             self.frames.len() < DEPTH_LIMIT && creator_info.balance >= value && creator_info.nonce != u64::MAX;
         if !can_open {
+            self.trace_refused_create(value, range, salt, gas);
             self.credit_new_account();
             self.push_word(U256::ZERO);
             return Ok((gas, None));
@@ -318,6 +327,26 @@ impl Vm<'_> {
             checkpoint,
         });
         Ok((0, Some(Exit::Opened)))
+    }
+
+    fn trace_refused_create(&mut self, value: U256, range: (usize, usize), salt: Option<B256>, gas: u64) {
+        let creator = self.journal.account(self.frame.account).info;
+        let Some(tracer) = &mut self.tracer else { return };
+        let input = &self.memory.bytes()[range.0..range.0 + range.1];
+        let from = self.frame.address;
+        let to = match salt {
+            Some(salt) => from.create2(salt, keccak256(input)),
+            None => from.create(creator.nonce),
+        };
+        let reason = match (self.frames.len() >= DEPTH_LIMIT, creator.balance < value) {
+            (true, _) => Refusal::Depth,
+            (false, true) => Refusal::Balance,
+            (false, false) => Refusal::Nonce,
+        };
+        let kind = if salt.is_some() { "CREATE2" } else { "CREATE" };
+        let child_gas = if self.rules.caps_call_gas { gas - gas / 64 } else { gas };
+        let enter = Enter { kind, from, to, value, input, gas: child_gas, caller_gas: gas - child_gas };
+        tracer.refuse(enter, reason);
     }
 
     fn trace_create(

@@ -28,6 +28,7 @@ use crate::program::FRONT_PADDING;
 use crate::tracer::Step;
 use crate::{Halt, Vm};
 use alloy_primitives::U256;
+use rialto_state::ReadError;
 
 /// How a run of the interpreter ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,8 @@ impl Vm<'_> {
 
     fn interpret_stepwise(&mut self, mut registers: Registers, base: *mut U256) -> Exit {
         loop {
-            if self.tracer.is_some() {
-                self.trace_step(registers, base);
+            if self.tracer.is_some() && self.trace_step(registers, base) {
+                return self.stopped();
             }
             let Registers { ip, sp, gas } = registers;
             // SAFETY: the three invariants.
@@ -97,7 +98,15 @@ impl Vm<'_> {
         }
     }
 
-    fn trace_step(&mut self, registers: Registers, base: *mut U256) {
+    /// Ends the run because the tracer has enough.
+    #[cold]
+    fn stopped(&mut self) -> Exit {
+        self.fatal = Some(ReadError::Backend("stopped by the tracer".into()));
+        Exit::Fatal
+    }
+
+    /// Shows the opcode at hand; whether the tracer has enough.
+    fn trace_step(&mut self, registers: Registers, base: *mut U256) -> bool {
         let depth = self.frames.len() + 1;
         let refund = self.journal.refund();
         let (program, address) = (self.frame.program, self.frame.address);
@@ -108,9 +117,10 @@ impl Vm<'_> {
         let opcode = program.bytes.get(pc).copied().unwrap_or(op::STOP);
         let memory = self.memory.bytes();
         let return_data = &self.return_data;
-        if let Some(tracer) = &mut self.tracer {
-            tracer.step(Step { pc, opcode, gas, depth, stack, memory, return_data, refund, address });
-        }
+        let Some(tracer) = &mut self.tracer else { return false };
+        let step = Step { pc, opcode, gas, depth, stack, memory, return_data, refund, address };
+        tracer.step_on(step, &self.journal);
+        tracer.has_enough()
     }
 }
 

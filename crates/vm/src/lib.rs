@@ -34,5 +34,5 @@ pub use precompiles::{Precompile, PrecompileError, PrecompileSet, precompile, pr
 pub use program::jump_destinations;
 pub use rules::{Rules, SstoreMeter};
 pub use state_gas::{DELEGATION_BYTES, NEW_ACCOUNT_BYTES, STORAGE_SET_BYTES, StateGas, cost_per_state_byte};
-pub use tracer::{Enter, Leave, Step, Tracer};
+pub use tracer::{Enter, Leave, Refusal, Step, Tracer};
 pub use vm::{CallResult, Message, MessageKind, Vm};

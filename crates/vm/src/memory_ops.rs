@@ -250,7 +250,7 @@ impl Vm<'_> {
             *topic = B256::from(unsafe { *word(sp, 3 + i) });
         }
         let data = Bytes::copy_from_slice(&self.memory.bytes()[offset..offset + len]);
-        self.journal.log(Log { address: self.frame.address, topics: Topics::new(&topics[..count]), data });
+        self.emit(Log { address: self.frame.address, topics: Topics::new(&topics[..count]), data });
         (gas, None)
     }
 

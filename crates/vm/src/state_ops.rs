@@ -345,6 +345,9 @@ impl Vm<'_> {
                 gas = gas.checked_sub(crate::call::NEW_ACCOUNT_GAS).ok_or_else(short)?;
             }
         }
+        if let Some(tracer) = &mut self.tracer {
+            tracer.self_destruct(self.frame.address, beneficiary, balance);
+        }
         self.settle_destruction(account, id, balance);
         Ok(gas)
     }
@@ -378,6 +381,14 @@ impl Vm<'_> {
         }
     }
 
+    /// Appends a log.
+    pub(crate) fn emit(&mut self, log: Log) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.log(&log);
+        }
+        self.journal.log(log);
+    }
+
     /// The log of an ether transfer (EIP-7708), where the fork has one.
     pub(crate) fn log_transfer(&mut self, from: AccountId, to: AccountId, amount: U256) {
         if !self.rules.has_transfer_logs || amount.is_zero() || from == to {
@@ -386,7 +397,7 @@ impl Vm<'_> {
         let word = |id| self.journal.account(id).address.into_word();
         let topics = Topics::new(&[TRANSFER_TOPIC, word(from), word(to)]);
         let data = Bytes::copy_from_slice(&amount.to_be_bytes::<32>());
-        self.journal.log(Log { address: SYSTEM_ADDRESS, topics, data });
+        self.emit(Log { address: SYSTEM_ADDRESS, topics, data });
     }
 
     /// The log of ether that vanishes with its account (EIP-7708), where the fork has one.
@@ -396,7 +407,7 @@ impl Vm<'_> {
         }
         let topics = Topics::new(&[BURN_TOPIC, self.journal.account(account).address.into_word()]);
         let data = Bytes::copy_from_slice(&amount.to_be_bytes::<32>());
-        self.journal.log(Log { address: SYSTEM_ADDRESS, topics, data });
+        self.emit(Log { address: SYSTEM_ADDRESS, topics, data });
     }
 }
 

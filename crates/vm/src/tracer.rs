@@ -6,6 +6,7 @@
 
 use crate::Halt;
 use alloy_primitives::{Address, U256};
+use rialto_state::{Journal, Log};
 
 /// The machine before an opcode runs.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +61,31 @@ pub struct Leave<'a> {
     pub output: &'a [u8],
 }
 
+/// Why an opcode that opens a frame opened none. The opcode succeeds and pushes zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 1,024 frames are open.
+    Depth,
+    /// The caller has less than the value.
+    Balance,
+    /// The creator's nonce is the last one (EIP-2681).
+    Nonce,
+}
+
 /// Sees an execution. Every method defaults to nothing.
 pub trait Tracer {
+    /// Before each opcode, with the state as it stands. What only wants the machine implements [`Tracer::step`].
+    fn step_on(&mut self, step: Step<'_>, state: &Journal<'_>) {
+        let _ = state;
+        self.step(step);
+    }
+
+    /// Whether to end the run, asked after each [`Tracer::step_on`]. The transaction then ends with an error as if state
+    /// could not be read, and the machine must not be used any more.
+    fn has_enough(&self) -> bool {
+        false
+    }
+
     /// Before each opcode.
     fn step(&mut self, step: Step<'_>) {
         let _ = step;
@@ -75,5 +99,20 @@ pub trait Tracer {
     /// At the end of each frame.
     fn leave(&mut self, leave: Leave<'_>) {
         let _ = leave;
+    }
+
+    /// Where a frame would have begun but for this reason. All its gas goes back to the caller.
+    fn refuse(&mut self, enter: Enter<'_>, reason: Refusal) {
+        let _ = (enter, reason);
+    }
+
+    /// At each log, which a frame's end may still undo.
+    fn log(&mut self, log: &Log) {
+        let _ = log;
+    }
+
+    /// At each SELFDESTRUCT: the account, its beneficiary, and the wei that the account had.
+    fn self_destruct(&mut self, account: Address, beneficiary: Address, balance: U256) {
+        let _ = (account, beneficiary, balance);
     }
 }

@@ -10,7 +10,7 @@ use crate::keccak::KeccakCache;
 use crate::memory::Memory;
 use crate::program::{Program, program_of};
 use crate::tracer::{Enter, Leave, Tracer};
-use crate::{BlockContext, Halt, NativeModule, Rules, StateGas, TxContext};
+use crate::{BlockContext, Halt, NativeModule, Precompile, Rules, StateGas, TxContext};
 use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{Address, Bytes, U256};
 use core::mem::MaybeUninit;
@@ -79,6 +79,7 @@ pub struct Vm<'r> {
     pub(crate) rules: &'static Rules,
     pub(crate) block: BlockContext,
     pub(crate) modules: &'r [&'r dyn NativeModule],
+    pub(crate) moved_precompiles: Vec<(Address, Option<&'static Precompile>)>,
     beneficiary: AccountId,
     pub(crate) tracer: Option<&'r mut dyn Tracer>,
     pub(crate) stack: Vec<MaybeUninit<U256>>,
@@ -105,6 +106,7 @@ impl<'r> Vm<'r> {
             rules,
             block,
             modules: &[],
+            moved_precompiles: Vec::new(),
             tracer: None,
             stack: Vec::new(),
             memory: Memory::new(),
@@ -130,9 +132,47 @@ impl<'r> Vm<'r> {
         self
     }
 
+    /// Shows every step from now on to `tracer`, or to nobody.
+    pub fn set_tracer(&mut self, tracer: Option<&'r mut dyn Tracer>) {
+        self.tracer = tracer;
+    }
+
+    /// Lets the fork's precompiled contract `from` run at other addresses than its own, or at none, for simulations. Which
+    /// addresses are warm from the start does not change.
+    pub fn move_precompile(&mut self, from: &Address, to: Option<Address>) {
+        if let Some(to) = to {
+            let moved = crate::precompile(self.rules.precompiles, from);
+            self.moved_precompiles.insert(0, (to, moved));
+        }
+        self.moved_precompiles.push((*from, None));
+    }
+
+    /// The precompiled contract that runs at `address`.
+    #[inline]
+    fn precompile_at(&self, address: &Address) -> Option<&'static Precompile> {
+        if self.moved_precompiles.is_empty() {
+            return crate::precompile(self.rules.precompiles, address);
+        }
+        match self.moved_precompiles.iter().find(|(moved, _)| moved == address) {
+            Some((_, precompile)) => *precompile,
+            None => crate::precompile(self.rules.precompiles, address),
+        }
+    }
+
+    /// Whether a call of `address` runs native code.
+    #[inline]
+    pub(crate) fn runs_native(&self, address: &Address) -> bool {
+        self.precompile_at(address).is_some() || self.modules.iter().any(|module| module.address() == *address)
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> &'static Rules {
         self.rules
+    }
+
+    /// Sets BLOBBASEFEE and what blobs cost, in wei, for simulations.
+    pub fn set_blob_base_fee(&mut self, blob_base_fee: U256) {
+        self.block.blob_base_fee = blob_base_fee;
     }
 
     /// The block around it.
@@ -194,7 +234,7 @@ impl<'r> Vm<'r> {
         let caller = self.journal.account(message.caller).address;
         let checkpoint = self.journal.checkpoint();
         self.move_value(message.caller, account, message.value);
-        if code_account == account && self.is_native(&target) {
+        if code_account == account && self.runs_native(&target) {
             let input = Input::Bytes(message.input);
             let outcome = self.call_native(&target, account, caller, message.value, &input, message.gas, false)?;
             let outcome = outcome.expect("the address is native");
@@ -439,7 +479,7 @@ impl Vm<'_> {
             Input::Memory(start, len) => self.memory.absolute(*start, *len),
             Input::Bytes(bytes) => bytes,
         };
-        if let Some(precompile) = crate::precompile(self.rules.precompiles, address) {
+        if let Some(precompile) = self.precompile_at(address) {
             return match precompile.run(input, gas, &mut self.return_data) {
                 Ok(used) => Ok(Some(NativeOutcome { halt: None, gas: gas - used })),
                 Err(crate::PrecompileError::Fatal(message)) => Err(ReadError::Backend(message.into())),
