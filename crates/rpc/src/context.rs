@@ -1,0 +1,38 @@
+//! What all methods share.
+
+use crate::{RpcError, RpcLimits, dev::DevState, engine::EngineState};
+use rialto_node::{ChainView, Node};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What all methods share: the node, the limits and what a namespace keeps between requests.
+pub struct RpcContext {
+    /// The node.
+    pub node: Arc<Node>,
+    /// The limits.
+    pub limits: RpcLimits,
+    /// The chain's id.
+    pub chain_id: u64,
+    /// What `web3_clientVersion` answers.
+    pub client_version: String,
+    /// What the Engine API keeps between requests.
+    pub engine: EngineState,
+    /// Dev mode's accounts and miner; `None` outside of dev mode.
+    pub dev: Option<Arc<DevState>>,
+    /// A permit for each call that executes or reads much.
+    pub(crate) heavy_calls: Arc<Semaphore>,
+}
+
+impl RpcContext {
+    /// The context of a node's servers.
+    pub fn new(node: Arc<Node>, limits: RpcLimits, client_version: String, dev: Option<Arc<DevState>>) -> Arc<Self> {
+        let chain_id = node.spec().chain_id;
+        let heavy_calls = Arc::new(Semaphore::new(limits.max_heavy_calls.max(1)));
+        Arc::new(Self { node, limits, chain_id, client_version, engine: EngineState::default(), dev, heavy_calls })
+    }
+
+    /// The chain as it is now. A request takes one view and answers from it.
+    pub fn view(&self) -> Result<ChainView, RpcError> {
+        Ok(self.node.view()?)
+    }
+}

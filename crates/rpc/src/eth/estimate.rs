@@ -1,0 +1,8 @@
+//! `eth` methods: estimate.
+
+use crate::methods::{Module, Registered};
+
+/// Registers the methods of this file.
+pub(crate) fn register(_module: &mut Module) -> Registered {
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The table of namespaces.
+
+use crate::methods::{Module, Registered};
+use crate::{RpcContext, StartError, admin, debug, dev, engine, eth, net, ots, testing, txpool, web3};
+use jsonrpsee::Methods;
+use std::sync::Arc;
+
+/// A namespace: its name, and what registers its methods.
+struct Namespace {
+    name: &'static str,
+    register: fn(&mut Module) -> Registered,
+}
+
+/// All namespaces. `engine` is for the authenticated port.
+const NAMESPACES: [Namespace; 12] = [
+    Namespace { name: "admin", register: admin::register },
+    Namespace { name: "anvil", register: dev::register_anvil },
+    Namespace { name: "debug", register: debug::register },
+    Namespace { name: "engine", register: engine::register },
+    Namespace { name: "eth", register: eth::register },
+    Namespace { name: "evm", register: dev::register_evm },
+    Namespace { name: "hardhat", register: dev::register_hardhat },
+    Namespace { name: "net", register: net::register },
+    Namespace { name: "ots", register: ots::register },
+    Namespace { name: "testing", register: testing::register },
+    Namespace { name: "txpool", register: txpool::register },
+    Namespace { name: "web3", register: web3::register },
+];
+
+/// What a port serves if nothing is said.
+pub const DEFAULT_NAMESPACES: [&str; 3] = ["eth", "net", "web3"];
+
+/// The methods of some namespaces, with `rpc_modules`, which lists them.
+pub(crate) fn methods_of(names: &[String], context: &Arc<RpcContext>) -> Result<Methods, StartError> {
+    let mut module = Module::new(Arc::clone(context));
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    for name in &names {
+        let namespace = NAMESPACES.iter().find(|namespace| namespace.name == name).ok_or_else(|| {
+            let expected = NAMESPACES.map(|namespace| namespace.name).join(", ");
+            StartError::UnknownNamespace { name: name.clone(), expected }
+        })?;
+        (namespace.register)(&mut module)?;
+    }
+    Ok(module.into())
+}
