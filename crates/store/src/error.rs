@@ -78,3 +78,49 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// The error of something that is malformed.
+    pub(crate) fn corrupt(place: impl Into<String>) -> Self {
+        Self::Corrupt { place: place.into() }
+    }
+
+    /// An input or output error of the file system, with what was being done.
+    pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::Backend(format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        Self::Backend(match error {
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                format!("the disk is full: {error}")
+            }
+            redb::Error::Io(error) => format!("input or output failed: {error}"),
+            redb::Error::Corrupted(reason) => format!("the file is damaged: {reason}"),
+            redb::Error::PreviousIo => "input or output failed before".into(),
+            redb::Error::DatabaseClosed => "closed after input or output failed; take a new snapshot".into(),
+            error => error.to_string(),
+        })
+    }
+}
+
+macro_rules! from_backend {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                redb::Error::from(error).into()
+            }
+        }
+    )*};
+}
+
+from_backend!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError
+);

@@ -7,11 +7,19 @@
 //! The store knows nothing of execution: headers, bodies and receipts are bytes to it, whose meaning is its caller's.
 
 mod block;
+mod codec;
+mod codes;
+mod engine;
 mod error;
+mod prune;
 mod snapshot;
+mod state_at;
 mod store;
+mod tables;
+mod write;
 
 pub use block::{BlockLocation, CanonicalBlock, Commit, StoredBlock};
 pub use error::StoreError;
-pub use snapshot::{Snapshot, StateAt};
+pub use snapshot::Snapshot;
+pub use state_at::StateAt;
 pub use store::{History, Store, StoreOptions};
