@@ -52,18 +52,6 @@ pub enum ImportError {
         /// Why.
         error: Box<BlockError>,
     },
-    /// Its state root is not what execution gives.
-    StateRoot {
-        /// What execution gives.
-        expected: B256,
-        /// What the header says.
-        found: B256,
-    },
-    /// An ancestor is not valid.
-    InvalidAncestor {
-        /// The ancestor.
-        hash: B256,
-    },
     /// It could not be found out.
     Node(NodeError),
 }
@@ -90,10 +78,6 @@ impl fmt::Display for ImportError {
                 write!(f, "header.parent_hash: expected a known block, found {parent_hash}")
             }
             Self::Invalid { error } => error.fmt(f),
-            Self::StateRoot { expected, found } => write!(f, "header.state_root: expected {expected}, found {found}"),
-            Self::InvalidAncestor { hash } => {
-                write!(f, "ancestor {hash}: expected a valid block, found an invalid one")
-            }
             Self::Node(error) => error.fmt(f),
         }
     }
@@ -123,6 +107,16 @@ impl From<TrieError> for NodeError {
 impl From<NodeError> for ImportError {
     fn from(error: NodeError) -> Self {
         Self::Node(error)
+    }
+}
+
+impl From<BlockError> for ImportError {
+    fn from(error: BlockError) -> Self {
+        match error {
+            // Says nothing of the block.
+            BlockError::Read(error) => Self::Node(NodeError::Read(error)),
+            error => Self::Invalid { error: Box::new(error) },
+        }
     }
 }
 

@@ -129,6 +129,11 @@ impl StateTrie {
         self.accounts.root()
     }
 
+    /// Number of nodes in memory, of all tries.
+    pub fn loaded_nodes(&self) -> usize {
+        self.storages.values().fold(self.accounts.loaded_nodes(), |sum, trie| sum + trie.loaded_nodes())
+    }
+
     /// The account at `address` with its storage root, `None` where there is none.
     pub fn account(&self, address: &Address, source: &dyn StateNodeSource) -> Result<Option<TrieAccount>, TrieError> {
         self.hashed_account(&keccak256(address), source)

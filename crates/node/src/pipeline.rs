@@ -1,0 +1,160 @@
+//! Many blocks in a row, with two of them under way at any time.
+//!
+//! Executing a block needs what the blocks before it changed, but not their tries. So one thread executes, each block on the diffs
+//! of those before, while another, a few blocks behind, updates the tries, compares roots and makes the layers. All of them are
+//! committed together, which saves a flush of the disk for each. A block that turns out not to be valid ends the run; what
+//! was before it is committed.
+
+use crate::execution::{Task, layer_of, recover_senders, seal};
+use crate::tree::Layer;
+use crate::{ChainBlock, ChainView, ImportError, Node, NodeError, StateView};
+use rialto_stf::{Block, BlockError, Outcome};
+use rialto_trie::StateTrie;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Most blocks that are committed together. A read looks through the diffs of all that are under way.
+const MAX_RUN: usize = 32;
+/// Blocks that may be executed ahead of their root.
+const AHEAD: usize = 4;
+
+/// A block of which all but the root is checked.
+type Executed = (Arc<ChainBlock>, Outcome);
+
+/// Why a run of blocks ended early.
+#[derive(Debug)]
+pub struct RunError {
+    /// Position of the block in the run.
+    pub index: usize,
+    /// What is wrong with it.
+    pub error: ImportError,
+}
+
+impl Node {
+    /// Imports blocks in their order, each as [`Node::import`] would. On an error all blocks before the one it names are
+    /// imported.
+    pub fn import_run(&self, blocks: Vec<Block>) -> Result<(), RunError> {
+        let mut blocks = blocks.into_iter();
+        let mut first = 0;
+        loop {
+            let run: Vec<Block> = blocks.by_ref().take(MAX_RUN).collect();
+            let count = run.len();
+            if count == 0 {
+                return Ok(());
+            }
+            let in_all = |RunError { index, error }| RunError { index: first + index, error };
+            if self.can_run_ahead(&run) {
+                self.import_ahead(run).map_err(in_all)?;
+            } else {
+                for (index, block) in run.into_iter().enumerate() {
+                    self.import(block).map_err(|error| in_all(RunError { index, error }))?;
+                }
+            }
+            first += count;
+        }
+    }
+
+    /// Whether the blocks continue the head, one after the other, and need nothing of each other but diffs.
+    fn can_run_ahead(&self, run: &[Block]) -> bool {
+        let head = self.current_view().head().hash;
+        let parents = std::iter::once(head).chain(run.iter().map(Block::hash));
+        let is_simple = |block: &Block| {
+            // Receipts before Byzantium have roots of tries that are not there yet, and ommers are compared with ancestors
+            // that would be in no view yet.
+            let rules = self.spec.rules_at(block.header.number, block.header.timestamp);
+            rules.has_status_receipts && block.ommers.is_empty()
+        };
+        run.len() > 1
+            && run.iter().zip(parents).all(|(block, parent)| block.header.parent_hash == parent && is_simple(block))
+    }
+
+    fn import_ahead(&self, blocks: Vec<Block>) -> Result<(), RunError> {
+        let at = |index: usize| move |error: ImportError| RunError { index, error };
+        let mut writer = self.writer();
+        let view = self.current_view();
+        let (hash, root) = (view.head().hash, view.head().block.header.state_root);
+        let parent_hash = hash;
+        let state = view.state_after(&hash).map_err(ImportError::Node).map_err(at(0))?;
+        let state = state.ok_or(ImportError::UnknownParent { parent_hash }).map_err(at(0))?;
+        let trie = writer.take_trie(&hash, root);
+        let (sender, receiver) = sync_channel(AHEAD);
+        let (executed, rooted) = std::thread::scope(|scope| {
+            let below = state.clone();
+            let roots = scope.spawn(move || root_all(receiver, below, trie));
+            let executed = self.execute_all(&view, state, blocks, sender);
+            (executed, roots.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let (layers, trie, root_error) = rooted;
+        if let Some(last) = layers.last() {
+            let hash = last.block.hash;
+            writer.trie = trie.map(|trie| (hash, trie));
+            let count = layers.len();
+            let view =
+                self.show(view.current.with_tree(|tree| layers.into_iter().for_each(|layer| tree.insert(layer))));
+            self.make_head(&mut writer, &view, hash, None).map_err(at(count - 1))?;
+        }
+        match (root_error, executed) {
+            (Some(error), _) | (None, Err(error)) => Err(error),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    /// Executes the blocks, each on the diffs of those before, and hands them on.
+    fn execute_all(
+        &self,
+        view: &ChainView,
+        mut state: StateView,
+        blocks: Vec<Block>,
+        sender: SyncSender<Executed>,
+    ) -> Result<(), RunError> {
+        let mut parent = Arc::clone(view.head());
+        for (index, block) in blocks.into_iter().enumerate() {
+            let at = |error: ImportError| RunError { index, error };
+            let task = Task { spec: &self.spec, view, state: &state, parent: &parent.block.header };
+            task.check_header(&block).map_err(at)?;
+            let senders = recover_senders(&self.spec, &block).map_err(|error| at(error.into()))?;
+            let outcome = task.outcome(&block, &senders).map_err(at)?;
+            let block = seal(block, senders, parent.total_difficulty);
+            state = state.with_executed(&block, Arc::new(outcome.diff.clone()));
+            parent = Arc::clone(&block);
+            if sender.send((block, outcome)).is_err() {
+                // The other thread met a wrong root and says which.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Updates the tries by one block after the other, until there is none left or one has a wrong root.
+fn root_all(
+    executed: Receiver<Executed>,
+    mut state: StateView,
+    mut trie: StateTrie,
+) -> (Vec<Arc<Layer>>, Option<StateTrie>, Option<RunError>) {
+    let mut layers: Vec<Arc<Layer>> = Vec::new();
+    for (block, outcome) in executed {
+        let index = layers.len();
+        let expected = block.block.header.state_root;
+        let error = match trie.apply_from(&outcome.diff, &state) {
+            Ok(found) if found == expected => None,
+            Ok(found) => Some(BlockError::Root { field: "state_root", expected, found }.into()),
+            Err(error) => Some(ImportError::Node(NodeError::Trie(error))),
+        };
+        if let Some(error) = error {
+            return (layers, None, Some(RunError { index, error }));
+        }
+        let layer = Arc::new(layer_of(block, outcome, &mut trie));
+        state = state.with_layer(Arc::clone(&layer));
+        layers.push(layer);
+    }
+    (layers, Some(trie), None)
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for RunError {}
