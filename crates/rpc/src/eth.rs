@@ -3,7 +3,6 @@
 mod access_list;
 mod call;
 mod estimate;
-mod overrides;
 mod simulate;
 
 use crate::methods::{Module, Registered};
@@ -14,4 +13,9 @@ pub(crate) fn register(module: &mut Module) -> Registered {
     call::register(module)?;
     estimate::register(module)?;
     simulate::register(module)
+}
+
+/// Registers the namespace's subscriptions, for transports that can do them.
+pub(crate) fn register_subscriptions(_module: &mut Module) -> Registered {
+    Ok(())
 }

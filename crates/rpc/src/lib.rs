@@ -18,6 +18,7 @@ mod limits;
 mod methods;
 mod namespaces;
 mod net;
+mod observe;
 mod ots;
 mod server;
 mod simulation;
@@ -32,4 +33,5 @@ pub use engine::{EngineConfig, EngineRequest, EngineServer, EngineState, JwtSecr
 pub use error::{RpcError, StartError};
 pub use limits::RpcLimits;
 pub use namespaces::DEFAULT_NAMESPACES;
+pub use observe::{RpcObserver, UNKNOWN_METHOD};
 pub use server::{Authorize, PortConfig, PortHandle, RpcConfig, RpcHandles, RpcServer, TransportConfig, serve_port};

@@ -1,8 +1,9 @@
 //! The table of namespaces.
 
-use crate::methods::{Module, Registered};
+use crate::methods::{Module, Registered, light};
 use crate::{RpcContext, StartError, admin, debug, dev, engine, eth, net, ots, testing, txpool, web3};
 use jsonrpsee::Methods;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A namespace: its name, and what registers its methods.
@@ -30,8 +31,12 @@ const NAMESPACES: [Namespace; 12] = [
 /// What a port serves if nothing is said.
 pub const DEFAULT_NAMESPACES: [&str; 3] = ["eth", "net", "web3"];
 
-/// The methods of some namespaces, with `rpc_modules`, which lists them.
-pub(crate) fn methods_of(names: &[String], context: &Arc<RpcContext>) -> Result<Methods, StartError> {
+/// The methods of some namespaces, with `rpc_modules`, which lists them, and subscriptions if the transport can do them.
+pub(crate) fn methods_of(
+    names: &[String],
+    context: &Arc<RpcContext>,
+    has_subscriptions: bool,
+) -> Result<Methods, StartError> {
     let mut module = Module::new(Arc::clone(context));
     let mut names = names.to_vec();
     names.sort();
@@ -43,5 +48,10 @@ pub(crate) fn methods_of(names: &[String], context: &Arc<RpcContext>) -> Result<
         })?;
         (namespace.register)(&mut module)?;
     }
+    if has_subscriptions && names.iter().any(|name| name == "eth") {
+        eth::register_subscriptions(&mut module)?;
+    }
+    let modules: BTreeMap<String, &'static str> = names.into_iter().map(|name| (name, "1.0")).collect();
+    light(&mut module, "rpc_modules", move |_, _| Ok(modules.clone()))?;
     Ok(module.into())
 }
