@@ -58,6 +58,8 @@ pub enum TransactionSource {
     Exactly(Vec<Arc<PoolTransaction>>),
     /// These as far as valid, in this order; invalid ones are skipped.
     AsFarAsValid(Vec<Arc<PoolTransaction>>),
+    /// These, of which none may be left out, and then as many from the pool as there is room for (a rollup's driver).
+    ThenPool(Vec<Arc<PoolTransaction>>),
 }
 
 /// A block that was built, with what consensus needs to know of it.
@@ -183,7 +185,7 @@ impl Node {
     ) -> Result<(), NodeError> {
         let base_fee = header.base_fee_per_gas.unwrap_or(0);
         match source {
-            TransactionSource::Exactly(transactions) => {
+            TransactionSource::Exactly(transactions) | TransactionSource::ThenPool(transactions) => {
                 for (index, transaction) in transactions.iter().enumerate() {
                     let result = chosen.try_one(executor, base_fee, transaction);
                     result.map_err(|error| build_error(BlockError::Transaction { index, error: Box::new(error) }))?;
@@ -196,12 +198,12 @@ impl Node {
                     }
                 }
             }
-            TransactionSource::Pool => {
-                let params = self.spec.blob_params(rules.fork);
-                let blob_fee =
-                    params.zip(header.excess_blob_gas).map(|(params, excess)| blob_base_fee(excess, &params));
-                self.choose_from_pool(executor, base_fee, blob_fee.unwrap_or_default(), chosen)?;
-            }
+            TransactionSource::Pool => {}
+        }
+        if matches!(source, TransactionSource::Pool | TransactionSource::ThenPool(_)) {
+            let params = self.spec.blob_params(rules.fork);
+            let blob_fee = params.zip(header.excess_blob_gas).map(|(params, excess)| blob_base_fee(excess, &params));
+            self.choose_from_pool(executor, base_fee, blob_fee.unwrap_or_default(), chosen)?;
         }
         Ok(())
     }

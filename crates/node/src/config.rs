@@ -22,6 +22,9 @@ pub struct NodeConfig {
     pub extra_data: Bytes,
     /// Recipient of fees where a payload's attributes name none (dev mode).
     pub fee_recipient: Address,
+    /// Whether [`crate::Node::set_forkchoice`] makes an ancestor of the head the head, as a rollup's driver expects. A consensus
+    /// client's stale messages are not to unwind the chain.
+    pub unwinds_to_ancestors: bool,
     /// Whether state may be changed outside of blocks, heads unwound, and unsigned transactions mined.
     pub is_dev: bool,
 }
@@ -36,6 +39,7 @@ impl Default for NodeConfig {
             gas_limit_target: None,
             extra_data: Bytes::from_static(b"rialto"),
             fee_recipient: Address::ZERO,
+            unwinds_to_ancestors: false,
             is_dev: false,
         }
     }

@@ -24,6 +24,7 @@ type Best = Option<(Arc<BuiltBlock>, u64)>;
 struct Job {
     parent: B256,
     attributes: PayloadAttributes,
+    source: TransactionSource,
     best: Mutex<Best>,
 }
 
@@ -52,18 +53,28 @@ impl Node {
         self.payloads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to build a block on `parent`; the same input gives the same id.
+    /// Begins to build a block on `parent` from the pool; the same input gives the same id.
     pub fn start_payload(
         self: &Arc<Self>,
         parent: B256,
         attributes: PayloadAttributes,
     ) -> Result<PayloadId, NodeError> {
-        let id = payload_id(&parent, &attributes);
+        self.start_payload_of(parent, attributes, TransactionSource::Pool)
+    }
+
+    /// As [`Node::start_payload`], from transactions that the caller names.
+    pub fn start_payload_of(
+        self: &Arc<Self>,
+        parent: B256,
+        attributes: PayloadAttributes,
+        source: TransactionSource,
+    ) -> Result<PayloadId, NodeError> {
+        let id = payload_id(&parent, &attributes, &source);
         let view = self.current_view();
         let header = view.header(BlockId::Hash(parent))?;
         let header = header.ok_or_else(|| NodeError::UnknownBlock { block: parent.to_string() })?;
         self.next_header(&header, &attributes)?;
-        let job = Arc::new(Job { parent, attributes, best: Mutex::new(None) });
+        let job = Arc::new(Job { parent, attributes, source, best: Mutex::new(None) });
         {
             let mut payloads = self.payloads();
             if payloads.jobs.iter().any(|(known, _)| *known == id) {
@@ -98,7 +109,7 @@ impl Node {
         {
             return Ok(Arc::clone(block));
         }
-        let built = Arc::new(self.build(job.parent, &job.attributes, &TransactionSource::Pool)?);
+        let built = Arc::new(self.build(job.parent, &job.attributes, &job.source)?);
         let block = match best.take() {
             Some((old, _)) if old.value > built.value => old,
             _ => built,
@@ -167,7 +178,7 @@ impl Node {
 }
 
 /// The first bytes of a hash over everything that makes a payload what it is.
-fn payload_id(parent: &B256, attributes: &PayloadAttributes) -> PayloadId {
+fn payload_id(parent: &B256, attributes: &PayloadAttributes, source: &TransactionSource) -> PayloadId {
     let mut bytes = parent.to_vec();
     let mut word = |word: U256| bytes.extend(word.to_be_bytes::<32>());
     word(U256::from(attributes.timestamp));
@@ -181,6 +192,16 @@ fn payload_id(parent: &B256, attributes: &PayloadAttributes) -> PayloadId {
     word(attributes.withdrawals.as_ref().map_or(U256::MAX, |list| U256::from(list.len())));
     for withdrawal in attributes.withdrawals.iter().flatten() {
         bytes.extend(withdrawal.encode());
+    }
+    let (kind, transactions): (u8, &[_]) = match source {
+        TransactionSource::Pool => (0, &[]),
+        TransactionSource::Exactly(transactions) => (1, transactions),
+        TransactionSource::AsFarAsValid(transactions) => (2, transactions),
+        TransactionSource::ThenPool(transactions) => (3, transactions),
+    };
+    bytes.push(kind);
+    for transaction in transactions {
+        bytes.extend(transaction.hash);
     }
     keccak256(&bytes)[..8].try_into().expect("a hash has 32 bytes")
 }

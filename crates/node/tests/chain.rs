@@ -228,6 +228,26 @@ fn heads_move_between_branches() {
 }
 
 #[test]
+fn a_rollups_driver_unwinds_to_an_ancestor_and_forces_transactions() {
+    let (_, trunk) = mined(4);
+    let node = Node::open(NodeConfig { unwinds_to_ancestors: true, ..config(None, false) }).expect("a node");
+    node.import_run(trunk.clone()).expect("valid blocks");
+    assert_eq!(choose(&node, trunk[1].hash()), ForkchoiceStatus::Valid);
+    assert_eq!(head(&node).block, trunk[1]);
+    let forced = vec![call(4, RECIPIENT, 70), call(5, RECIPIENT, 7)];
+    let ids = [TransactionSource::Exactly(forced.clone()), TransactionSource::ThenPool(forced.clone())]
+        .map(|source| node.start_payload_of(trunk[1].hash(), attributes(60), source).expect("an id"));
+    assert_ne!(ids[0], ids[1]);
+    for id in ids {
+        let built = node.payload(&id).expect("built").expect("known");
+        assert_eq!(built.block.transaction_hashes, [forced[0].hash, forced[1].hash]);
+    }
+    let invalid = TransactionSource::Exactly(vec![call(9, RECIPIENT, 1)]);
+    let id = node.start_payload_of(trunk[1].hash(), attributes(60), invalid).expect("an id");
+    assert!(node.payload(&id).is_err(), "a forced transaction is not left out");
+}
+
+#[test]
 fn safe_and_finalized_are_ancestors() {
     let (_, trunk) = mined(4);
     let node = node(false);
