@@ -117,6 +117,10 @@ impl ChainView {
 
     /// Whether the block is canonical.
     pub fn is_canonical(&self, hash: &B256) -> Result<bool, NodeError> {
+        // The head is asked about most, and is the one block of which it is known without reading.
+        if *hash == self.current.head.hash {
+            return Ok(true);
+        }
         let snapshot = &self.current.snapshot;
         Ok(match snapshot.number_of(hash)? {
             Some(number) => snapshot.canonical_hash(number)? == Some(*hash),
@@ -181,8 +185,14 @@ impl ChainView {
             next = layer.block.block.header.parent_hash;
             layers.push(Arc::clone(layer));
         }
-        let Some(header) = self.header(BlockId::Hash(next))? else { return Ok(None) };
-        let base = StateView::new(snapshot.state_at(header.number)?, header.state_root);
+        let (number, root) = if next == self.current.head.hash {
+            let head = &self.current.head.block.header;
+            (head.number, head.state_root)
+        } else {
+            let Some(header) = self.header(BlockId::Hash(next))? else { return Ok(None) };
+            (header.number, header.state_root)
+        };
+        let base = StateView::new(snapshot.state_at(number)?, root);
         Ok(Some(layers.into_iter().rev().fold(base, StateView::with_layer)))
     }
 
