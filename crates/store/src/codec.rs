@@ -81,17 +81,6 @@ pub(crate) fn node_key(account: Option<&B256>, path: &Nibbles) -> ByteBuf {
     key
 }
 
-/// The path in a key of nodes.
-pub(crate) fn decode_path(packed_and_length: &[u8]) -> Option<Nibbles> {
-    let (length, packed) = packed_and_length.split_last()?;
-    let length = usize::from(*length);
-    if length > 64 || packed.len() != length.div_ceil(2) {
-        return None;
-    }
-    let nibbles = Nibbles::unpack(packed);
-    Some(nibbles.slice(..length))
-}
-
 /// Key in the history of a domain: the value that `key` had before block `number`. `None` where the key is too long or too short.
 pub(crate) fn history_key(domain: Domain, key: &[u8], number: u64) -> Option<ByteBuf> {
     if key.len() + 8 > ByteBuf::CAPACITY {

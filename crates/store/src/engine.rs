@@ -59,6 +59,13 @@ impl Engine {
         })
     }
 
+    /// Length of the file; `None` where there is none.
+    pub fn file_bytes(&self) -> Result<Option<u64>, StoreError> {
+        let Place::File(path) = &self.place else { return Ok(None) };
+        let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path, &error))?;
+        Ok(Some(metadata.len()))
+    }
+
     /// Closes the database after an error, so that it is opened again. A database in memory has no errors of this kind.
     pub fn close_after_error(&mut self) {
         if !matches!(self.place, Place::Memory) {

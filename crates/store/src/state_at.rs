@@ -8,6 +8,7 @@
 //! node of another state, or reads a damaged page, gets no node instead of a wrong one.
 
 use crate::codec::{account_key, decode_account, decode_word, history_key, node_key, slot_key};
+use crate::snapshot::BytesReader;
 use crate::tables::Domain;
 use crate::{Snapshot, StoreError};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
@@ -39,6 +40,12 @@ impl StateAt {
     /// Number of the block.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The flat table of a domain, and its history where that is needed.
+    pub(crate) fn tables(&self, domain: Domain) -> (&BytesReader, Option<&BytesReader>) {
+        let Snapshot { flat, history, .. } = &*self.snapshot;
+        (&flat[domain as usize], (!self.is_head).then_some(&history[domain as usize]))
     }
 
     /// The value of a key after the block.

@@ -190,6 +190,11 @@ impl Store {
         Ok(())
     }
 
+    /// Length of the database's file; `None` in memory.
+    pub(crate) fn file_bytes(&self) -> Result<Option<u64>, StoreError> {
+        self.engine().file_bytes()
+    }
+
     /// Runs one write transaction and takes a new snapshot.
     fn transact(
         &self,

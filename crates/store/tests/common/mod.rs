@@ -3,7 +3,10 @@
 
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
 use rialto_state::{Account, AccountDiff, Code, Diff, MemoryState, SlotDiff, StateReader};
-use rialto_store::{CanonicalBlock, Commit, Snapshot, StateAt, Store, StoreError, StoredBlock};
+use rialto_store::{
+    CanonicalBlock, Commit, Snapshot, StateAt, StateSummary, Store, StoreError, StoredBlock, VerifyOptions,
+    VerifyReport,
+};
 use rialto_trie::{StateNodeSource, StateTrie};
 use std::sync::Arc;
 
@@ -101,8 +104,7 @@ pub fn random_diff(state: &MemoryState, random: &mut Random) -> Diff {
     let mut addresses: Vec<Address> = (0..count).map(|_| address(random.below(ADDRESSES))).collect();
     addresses.sort_unstable();
     addresses.dedup();
-    let accounts =
-        addresses.into_iter().map(|address| random_change(state, address, random, &mut codes)).collect();
+    let accounts = addresses.into_iter().map(|address| random_change(state, address, random, &mut codes)).collect();
     codes.sort_unstable_by_key(Code::hash);
     codes.dedup();
     Diff { accounts, codes }
@@ -170,7 +172,8 @@ impl Model {
         let expected = StateTrie::from_memory(&state).expect("a state in memory").root();
         assert_eq!(root, expected, "root from the nodes of block {}", head.block.block.number);
         let block = Arc::new(stored_block(head.block.block.number + 1, head.block.block.hash, root, salt));
-        let transaction_hashes = (0..salt % 3).map(|index| keccak256([&block.hash[..], &index.to_be_bytes()].concat())).collect();
+        let transaction_hashes =
+            (0..salt % 3).map(|index| keccak256([&block.hash[..], &index.to_be_bytes()].concat())).collect();
         let logs_bloom = if salt.is_multiple_of(2) { Bloom::ZERO } else { Bloom::repeat_byte(salt as u8 | 1) };
         let receipts = Bytes::from(vec![salt as u8; (salt % 100) as usize]);
         let nodes = trie.commit();
@@ -203,6 +206,10 @@ pub fn append(store: &Store, model: &mut Model, block: ModelBlock) {
 pub fn check_state(state: &StateAt, model: &ModelBlock) {
     let number = model.block.block.number;
     let mut trie = StateTrie::from_root(model.root);
+    let summary = state.summarise(&std::env::temp_dir(), &mut |_| {}).expect("readable");
+    let slots = model.state.iter().map(|(_, account)| account.storage.len() as u64).sum();
+    let expected = StateSummary { root: model.root, accounts: model.state.len() as u64, slots, stray_slots: 0 };
+    assert_eq!(summary, expected, "block {number}");
     for index in 0..ADDRESSES {
         let address = address(index);
         let place = format!("block {number}, account {index}");
@@ -221,6 +228,18 @@ pub fn check_state(state: &StateAt, model: &ModelBlock) {
         proof.verify(model.root).unwrap_or_else(|error| panic!("{place}: {error}"));
         assert_eq!(proof.account.is_some(), account.is_some(), "{place}");
     }
+}
+
+/// A header's check: the header of [`stored_block`] is what its hash is made of.
+pub fn check_header(_number: u64, hash: &B256, header: &[u8]) -> Result<(), String> {
+    if keccak256(header) == *hash { Ok(()) } else { Err(format!("expected a header with hash {hash}")) }
+}
+
+/// Verifies the whole database against this state root.
+pub fn verify(snapshot: &Arc<Snapshot>, state_root: B256) -> VerifyReport {
+    let scratch = std::env::temp_dir();
+    let options = VerifyOptions { state_root, scratch: &scratch, check_header: &check_header };
+    snapshot.verify(&options, &mut |_, _| {})
 }
 
 /// Compares all that a snapshot tells with the model.
@@ -257,6 +276,9 @@ pub fn check_snapshot(snapshot: &Arc<Snapshot>, model: &Model) {
     assert_eq!(snapshot.canonical_hash(head.number + 1).expect("readable"), None);
     assert!(matches!(snapshot.state_at(head.number + 1), Err(StoreError::Discontinuous { .. })));
     check_blooms(snapshot, model);
+    let report = verify(snapshot, model.head().root);
+    assert!(report.is_clean(), "{:#?}", report.problems);
+    assert_eq!(report.accounts, model.head().state.len() as u64);
 }
 
 fn check_blooms(snapshot: &Snapshot, model: &Model) {
