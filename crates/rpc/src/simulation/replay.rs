@@ -1,0 +1,77 @@
+//! A block of the chain, run again.
+
+use super::Overlay;
+use crate::{RpcContext, RpcError};
+use alloy_primitives::B256;
+use rialto_node::{BlockId, ChainBlock, ChainView, StateView};
+use rialto_stf::{BlockExecutor, ChainSpec, Checks, TxOutcome};
+use std::sync::Arc;
+
+/// A block of the chain, to run again on the state before it.
+pub(crate) struct Replay {
+    block: Arc<ChainBlock>,
+    parent: StateView,
+    checks: Checks,
+}
+
+impl Replay {
+    /// Finds the state before the block.
+    pub(crate) fn of(context: &RpcContext, view: &ChainView, block: Arc<ChainBlock>) -> Result<Self, RpcError> {
+        let header = &block.block.header;
+        if header.number == 0 {
+            return Err(RpcError::server("genesis is not traceable"));
+        }
+        let missing = || RpcError::server(format!("parent block {} not found", header.parent_hash));
+        let parent = view.state(BlockId::Hash(header.parent_hash))?.ok_or_else(missing)?;
+        // In dev mode anybody's transactions may be in blocks, contracts' too.
+        let checks = if context.dev.is_some() { Checks { sender_is_eoa: false, ..Checks::ALL } } else { Checks::ALL };
+        Ok(Self { block, parent, checks })
+    }
+
+    /// The block.
+    pub(crate) fn block(&self) -> &Arc<ChainBlock> {
+        &self.block
+    }
+
+    /// The state before the block.
+    pub(crate) fn parent(&self) -> &StateView {
+        &self.parent
+    }
+
+    /// Hash of a transaction.
+    pub(crate) fn transaction_hash(&self, index: usize) -> B256 {
+        self.block.transaction_hashes[index]
+    }
+
+    /// An executor that stands before the first transaction.
+    pub(crate) fn begin<'r>(&'r self, spec: &ChainSpec) -> Result<BlockExecutor<'r>, RpcError> {
+        let mut executor = BlockExecutor::new(spec, &self.block.block.header, &self.parent).with_checks(self.checks);
+        executor.begin().map_err(|error| RpcError::server(error.to_string()))?;
+        Ok(executor)
+    }
+
+    /// Runs the transaction at `index`, the next one.
+    pub(crate) fn transaction(&self, executor: &mut BlockExecutor<'_>, index: usize) -> Result<TxOutcome, RpcError> {
+        let (transaction, sender) = (&self.block.block.transactions[index], self.block.senders[index]);
+        executor
+            .transaction(transaction, sender)
+            .map_err(|error| RpcError::server(format!("transaction {index} of the block: {error}")))
+    }
+
+    /// An executor that stands before the transaction at `index`.
+    pub(crate) fn begin_at<'r>(&'r self, spec: &ChainSpec, index: usize) -> Result<BlockExecutor<'r>, RpcError> {
+        let mut executor = self.begin(spec)?;
+        for earlier in 0..index {
+            self.transaction(&mut executor, earlier)?;
+        }
+        Ok(executor)
+    }
+
+    /// The state before the transaction at `index`.
+    pub(crate) fn state_before(&self, spec: &ChainSpec, index: usize) -> Result<Overlay<'_>, RpcError> {
+        let diff = self.begin_at(spec, index)?.diff();
+        let mut state = Overlay::new(&self.parent, self.block.block.header.number);
+        state.apply(&diff);
+        Ok(state)
+    }
+}
