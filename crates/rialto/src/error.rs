@@ -4,6 +4,8 @@
 //! These end the command with exit code 2. A check that ran and failed is no error but an outcome (exit code 1), except
 //! in the vector runners, where a file that can't be read counts as a failed case.
 
+use rialto_node::NodeError;
+use rialto_rpc::StartError;
 use rialto_stf::json::JsonError;
 use rialto_stf::{BlockError, DecodeError, SignatureError};
 use rialto_trie::TrieError;
@@ -79,6 +81,17 @@ pub enum CliError {
     },
     /// A benchmark stopped.
     Bench(rialto_bench::BenchError),
+    /// The node could not do what it was asked.
+    Node(NodeError),
+    /// A port could not be served.
+    Start(StartError),
+    /// The operating system refused what a service needs.
+    Service {
+        /// What.
+        what: &'static str,
+        /// What the system said.
+        reason: String,
+    },
     /// Output could not be written.
     Output(std::io::Error),
 }
@@ -106,6 +119,18 @@ impl From<std::io::Error> for CliError {
     }
 }
 
+impl From<NodeError> for CliError {
+    fn from(error: NodeError) -> Self {
+        Self::Node(error)
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
 impl From<rialto_bench::BenchError> for CliError {
     fn from(error: rialto_bench::BenchError) -> Self {
         Self::Bench(error)
@@ -128,6 +153,9 @@ impl fmt::Display for CliError {
             Self::Block { number, error } => write!(f, "block {number}: {error}"),
             Self::Trie { number, error } => write!(f, "block {number}: {error}"),
             Self::Bench(error) => error.fmt(f),
+            Self::Node(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+            Self::Service { what, reason } => write!(f, "{what}: {reason}"),
             Self::Output(error) => write!(f, "standard output: {error}"),
         }
     }

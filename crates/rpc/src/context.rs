@@ -1,8 +1,8 @@
 //! What all methods share.
 
-use crate::{RpcError, RpcLimits, dev::DevState, engine::EngineState};
+use crate::{RpcError, RpcLimits, RpcObserver, dev::DevState, engine::EngineState};
 use rialto_node::{ChainView, Node};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// What all methods share: the node, the limits and what a namespace keeps between requests.
@@ -19,6 +19,8 @@ pub struct RpcContext {
     pub engine: EngineState,
     /// Dev mode's accounts and miner; `None` outside of dev mode.
     pub dev: Option<Arc<DevState>>,
+    /// Who is told of requests and connections, if anybody.
+    pub observer: OnceLock<Arc<dyn RpcObserver>>,
     /// A permit for each call that executes or reads much.
     pub(crate) heavy_calls: Arc<Semaphore>,
 }
@@ -28,7 +30,8 @@ impl RpcContext {
     pub fn new(node: Arc<Node>, limits: RpcLimits, client_version: String, dev: Option<Arc<DevState>>) -> Arc<Self> {
         let chain_id = node.spec().chain_id;
         let heavy_calls = Arc::new(Semaphore::new(limits.max_heavy_calls.max(1)));
-        Arc::new(Self { node, limits, chain_id, client_version, engine: EngineState::default(), dev, heavy_calls })
+        let (engine, observer) = (EngineState::default(), OnceLock::new());
+        Arc::new(Self { node, limits, chain_id, client_version, engine, dev, observer, heavy_calls })
     }
 
     /// The chain as it is now. A request takes one view and answers from it.

@@ -1,7 +1,7 @@
 //! `rialto completions`: scripts that teach a shell the command's arguments.
 
 use crate::CliError;
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 use std::io::Write;
 
@@ -15,7 +15,7 @@ pub struct CompletionsArgs {
 /// Runs the command.
 pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::cli::Cli::command(), "rialto", &mut script);
+    clap_complete::generate(args.shell, &mut crate::cli::command(), "rialto", &mut script);
     out.write_all(&script)?;
     Ok(())
 }
