@@ -22,6 +22,7 @@ use rialto_state::MemoryState;
 use rialto_trie::StateTrie;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Name of the database in the data directory.
@@ -67,6 +68,8 @@ pub struct Store {
     engine: Mutex<Engine>,
     /// What the last commit left, `None` before there is a chain.
     latest: Mutex<Option<Arc<Snapshot>>>,
+    /// Whether an error closed the database, and `latest` with it, and opening it again failed so far.
+    is_closed: AtomicBool,
     code_cache: Arc<CodeCache>,
     options: StoreOptions,
     /// Locked as long as the store lives.
@@ -77,6 +80,11 @@ impl Store {
     /// Opens the database in `datadir`, which is made if it is not there, and locks it against other processes.
     pub fn open(datadir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         Self::open_file(datadir, options, false)
+    }
+
+    /// Whether there is a database in `datadir`.
+    pub fn is_in(datadir: &Path) -> bool {
+        datadir.join(DATABASE_FILE).is_file()
     }
 
     /// [`Store::open`], but every page of the file is read and compared with its checksum first. Takes as long as reading the
@@ -113,7 +121,14 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let engine = Engine::open(place, options.cache_bytes, is_checked)?;
         let code_cache = Arc::new(CodeCache::new(CODE_CACHE_BYTES));
-        let store = Self { engine: Mutex::new(engine), latest: Mutex::new(None), code_cache, options, _lock: lock };
+        let store = Self {
+            engine: Mutex::new(engine),
+            latest: Mutex::new(None),
+            is_closed: AtomicBool::new(false),
+            code_cache,
+            options,
+            _lock: lock,
+        };
         {
             let mut engine = store.engine();
             check_schema(engine.database()?)?;
@@ -135,6 +150,7 @@ impl Store {
         let transaction = engine.database()?.begin_read()?;
         let snapshot = Snapshot::open(&transaction, &self.code_cache)?;
         *self.latest() = snapshot;
+        self.is_closed.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -172,8 +188,12 @@ impl Store {
         Ok(snapshot.meta.get(meta::CHAIN_DOCUMENT)?.map(|document| document.value().to_vec()))
     }
 
-    /// What the database holds now. [`StoreError::NotInitialised`] before [`Store::initialise`].
+    /// What the database holds now. [`StoreError::NotInitialised`] before [`Store::initialise`]. A snapshot answers as long as the
+    /// store lives.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            self.refresh(&mut self.engine())?;
+        }
         self.latest().clone().ok_or(StoreError::NotInitialised)
     }
 
@@ -208,7 +228,8 @@ impl Store {
         if !matches!(error, StoreError::Backend(_)) {
             return Err(error);
         }
-        // If opening it again fails as well, the next commit tries again.
+        // If opening it again fails as well, the next commit or reader tries again.
+        self.is_closed.store(true, Ordering::Release);
         engine.close_after_error();
         match self.refresh(&mut engine).and_then(|()| self.sequence()) {
             Ok(found) if found == sequence && sequence != 0 => Ok(()),
