@@ -110,6 +110,22 @@ pub enum BenchError {
         /// Gas that executing the transactions used.
         found: u64,
     },
+    /// A node could not be reached, or answered something else than what was asked.
+    Rpc {
+        /// Its address.
+        server: String,
+        /// What it did.
+        reason: String,
+    },
+    /// Two nodes with the same chain answer a request differently.
+    RpcMismatch {
+        /// Name of the case.
+        case: String,
+        /// Rialto's answer.
+        rialto: String,
+        /// The other node's.
+        peer: String,
+    },
 }
 
 impl fmt::Display for BenchError {
@@ -141,6 +157,10 @@ impl fmt::Display for BenchError {
             }
             Self::GasUsed { case, engine, header, found } => {
                 write!(f, "case {case}: gasUsed is {header}, executing its transactions with {engine} used {found}")
+            }
+            Self::Rpc { server, reason } => write!(f, "{server}: {reason}"),
+            Self::RpcMismatch { case, rialto, peer } => {
+                write!(f, "case {case}: rialto answers {rialto}, the peer answers {peer}")
             }
         }
     }

@@ -7,6 +7,8 @@
 //! What both sides get, so that the ratio compares engines and nothing else: the same pre-state in hash maps, read on
 //! first touch; code analysed beforehand; senders recovered beforehand; the same Keccak. What both sides give: each
 //! transaction's result with its logs, and the state after the block as a value.
+//!
+//! Beside that, [`run_rpc`] compares a node's JSON-RPC with another node's.
 
 mod block_json;
 mod case;
@@ -23,6 +25,7 @@ mod post_state;
 mod report;
 mod revm_engine;
 mod rialto_engine;
+mod rpc;
 mod synthetic;
 mod vectors;
 mod world;
@@ -38,5 +41,6 @@ pub use post_state::{compare_post_states, revm_post_state};
 pub use report::{GeometricMeans, Plan, Report, VectorReport, run, run_vectors};
 pub use revm_engine::RevmCase;
 pub use rialto_engine::RialtoCase;
+pub use rpc::{HttpConnection, HttpReply, RpcCaseReport, RpcPlan, RpcReport, ServerFigures, ServerReport, run_rpc};
 pub use synthetic::cases as synthetic_cases;
 pub use vectors::visit as visit_vectors;

@@ -1,9 +1,10 @@
 //! `rialto bench`: Rialto and revm on the same work, in the same process, in turns.
 
+use crate::cmd::bench_rpc;
 use crate::input::fixtures_folder;
 use crate::terminal::Progress;
 use crate::{CliError, Verdict};
-use clap::Args;
+use clap::{Args, Subcommand};
 use rialto_bench::{CaseReport, Effort, Plan, run_vectors};
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +18,10 @@ const VECTORS: &str = "eest-benchmark.tar.zst";
 /// Both engines run each case in turns and must agree on every result before anything is timed. Signatures are recovered
 /// and the state is in memory beforehand, on both sides. A ratio above 1 means that Rialto is faster.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    other: Option<OtherBench>,
     /// Blocks of the main network: a folder with block.json and pre_state.json, a folder of such, or a .tar.zst of them
     #[arg(long, value_name = "DIR")]
     mainnet: Option<PathBuf>,
@@ -41,8 +45,17 @@ pub struct BenchArgs {
     json: bool,
 }
 
+/// What else there is to compare.
+#[derive(Debug, Subcommand)]
+enum OtherBench {
+    Rpc(bench_rpc::BenchRpcArgs),
+}
+
 /// Runs the command.
 pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
+    if let Some(OtherBench::Rpc(args)) = &args.other {
+        return bench_rpc::run(args, out);
+    }
     if cfg!(debug_assertions) {
         eprintln!("note: this build is not optimised (use --release), its figures say little");
     }
