@@ -21,6 +21,8 @@ mod follow;
 mod order;
 mod sidecar;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod validate;
 
@@ -174,6 +176,21 @@ impl Pool {
         let (plan, allows_contracts) = {
             let state = self.lock();
             (state.plan(change), state.config.allows_contract_senders)
+        };
+        let read = follow::read_senders(&plan, reader, allows_contracts);
+        self.lock().apply(plan, &read);
+    }
+
+    /// Reads all senders again, for where accounts change outside of blocks (dev mode). `state` is the head's with what changed.
+    pub fn recheck(&self, state: &StateView) {
+        self.recheck_with_reader(state);
+    }
+
+    /// The same with any reader.
+    pub(crate) fn recheck_with_reader(&self, reader: &dyn StateReader) {
+        let (plan, allows_contracts) = {
+            let state = self.lock();
+            (state.plan_recheck(), state.config.allows_contract_senders)
         };
         let read = follow::read_senders(&plan, reader, allows_contracts);
         self.lock().apply(plan, &read);

@@ -132,6 +132,17 @@ impl Account {
         self.pending -= usize::from(entry.is_some_and(|entry| entry.is_pending));
     }
 
+    /// Takes out those whose nonces are used, without settling.
+    pub(crate) fn take_used(&mut self) -> Vec<Entry> {
+        let mut used = Vec::new();
+        while let Some((&nonce, _)) = self.entries.first_key_value()
+            && nonce < self.state.nonce
+        {
+            used.extend(self.take(nonce));
+        }
+        used
+    }
+
     /// Takes out those that `keep` does not want, without settling.
     pub(crate) fn take_unless(&mut self, keep: impl Fn(u64, &Entry) -> bool) -> Vec<Entry> {
         let nonces: Vec<u64> =
@@ -179,6 +190,16 @@ impl Account {
             return Vec::new();
         }
         self.take_unless(|_, entry| entry.is_pending)
+    }
+
+    /// Takes out the last ones beyond `limit`. Settled before, settled after.
+    pub(crate) fn take_excess(&mut self, limit: usize) -> Vec<Entry> {
+        let mut excess = Vec::new();
+        while self.len() > limit.max(1) {
+            let last = self.entries.last_key_value().map(|(nonce, _)| *nonce);
+            excess.extend(last.and_then(|nonce| self.take(nonce)));
+        }
+        excess
     }
 
     /// The pending ones, by nonce, for a builder.

@@ -45,6 +45,10 @@ pub(crate) struct Plan {
     nonces: HashMap<Address, u64>,
     /// Last account whose turn it was.
     recheck_cursor: Address,
+    /// 1, or 0 where only accounts are read again.
+    new_heads: u64,
+    /// Heads followed when this was planned.
+    heads: u64,
 }
 
 /// What was read of a sender: its account, nothing for a contract, an error for a state that can't be read.
@@ -65,8 +69,10 @@ impl PoolState {
     pub(crate) fn plan(&self, change: &HeadChange) -> Plan {
         let next = NextBlock::after(&self.spec, &change.head.block.header);
         let returning = self.returning(change);
+        let is_advance = next.number == self.next.number.saturating_add(change.added.len() as u64);
         let reads_all = self.accounts.len() <= RECHECKED_SENDERS
             || !change.removed.is_empty()
+            || !is_advance
             || next.rules.fork != self.next.rules.fork;
         let mut senders: BTreeSet<Address> = returning.iter().map(|transaction| transaction.sender).collect();
         let mut recheck_cursor = self.recheck_cursor;
@@ -85,7 +91,20 @@ impl PoolState {
             recheck_cursor = in_turn.last().copied().unwrap_or_default();
             senders.extend(in_turn);
         }
-        Plan { next, senders, returning, nonces: nonces_after(change), recheck_cursor }
+        Plan { next, senders, returning, nonces: nonces_after(change), recheck_cursor, new_heads: 1, heads: self.heads }
+    }
+
+    /// What is to be read where the head is the same but accounts may not be.
+    pub(crate) fn plan_recheck(&self) -> Plan {
+        Plan {
+            next: (*self.next).clone(),
+            senders: self.accounts.keys().copied().collect(),
+            returning: Vec::new(),
+            nonces: self.recent_nonces.clone(),
+            recheck_cursor: self.recheck_cursor,
+            new_heads: 0,
+            heads: self.heads,
+        }
     }
 
     /// Accounts whose nonce or balance a block lowered or raised by transactions or authorizations of their own.
@@ -125,10 +144,14 @@ impl PoolState {
 
     /// Follows the head, with what was read of its state.
     pub(crate) fn apply(&mut self, plan: Plan, read: &BTreeMap<Address, Read>) {
+        if plan.new_heads == 0 && plan.heads != self.heads {
+            // A head came meanwhile: what was read is of the one before.
+            return;
+        }
         let judges_form_again =
             plan.next.rules.fork != self.next.rules.fork || plan.next.gas_limit < self.next.gas_limit;
         self.next = Arc::new(plan.next);
-        self.heads += 1;
+        self.heads += plan.new_heads;
         self.version += 1;
         self.recent_nonces = plan.nonces;
         self.recheck_cursor = plan.recheck_cursor;
@@ -153,6 +176,7 @@ impl PoolState {
             account.revalue(|entry| Worth::of(&entry.transaction.transaction, &next));
             account.settle(0, self.heads);
             gone.dropped.extend(account.take_torn_blobs());
+            gone.dropped.extend(account.take_excess(self.config.max_per_account));
         }
         self.index_gone(&mut gone);
         accounts.retain(|_, account| !account.is_empty());
@@ -175,8 +199,7 @@ impl PoolState {
                 }
             }
         }
-        let state = account.state;
-        gone.used.extend(account.take_unless(|nonce, _| nonce >= state.nonce));
+        gone.used.extend(account.take_used());
     }
 
     /// Takes out what can't be paid, what waited too long, and what new rules forbid.

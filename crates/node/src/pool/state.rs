@@ -184,14 +184,11 @@ impl PoolState {
             let first_changed = if account.state == state { nonce } else { 0 };
             account.state = state;
             account.is_state_uncertain |= is_uncertain;
-            let stale = account.take_unless(|nonce, _| nonce >= state.nonce);
+            let stale = account.take_used();
             let replaced = account.put(entry);
             account.settle(first_changed, heads);
             let mut dropped = account.take_torn_blobs();
-            while account.len() > limit.max(1) {
-                let last = account.last().map(|last| last.transaction.transaction.nonce);
-                dropped.extend(last.and_then(|nonce| account.take(nonce)));
-            }
+            dropped.extend(account.take_excess(limit));
             (replaced, dropped, stale)
         });
         self.version += 1;
@@ -323,6 +320,7 @@ impl PoolState {
         });
         dropped.iter().for_each(|entry| self.unindex(entry, false));
         self.version += 1;
+        self.enforce_limits();
         true
     }
 }
