@@ -1,5 +1,6 @@
 //! What all methods share.
 
+use crate::eth::{FilterStore, TipCache};
 use crate::{RpcError, RpcLimits, RpcObserver, dev::DevState, engine::EngineState};
 use rialto_node::{ChainView, Node};
 use std::sync::{Arc, OnceLock};
@@ -21,6 +22,10 @@ pub struct RpcContext {
     pub dev: Option<Arc<DevState>>,
     /// Who is told of requests and connections, if anybody.
     pub observer: OnceLock<Arc<dyn RpcObserver>>,
+    /// What clients want to be told when they ask.
+    pub(crate) filters: FilterStore,
+    /// The tip suggested for the head.
+    pub(crate) tips: TipCache,
     /// A permit for each call that executes or reads much.
     pub(crate) heavy_calls: Arc<Semaphore>,
 }
@@ -31,7 +36,18 @@ impl RpcContext {
         let chain_id = node.spec().chain_id;
         let heavy_calls = Arc::new(Semaphore::new(limits.max_heavy_calls.max(1)));
         let (engine, observer) = (EngineState::default(), OnceLock::new());
-        Arc::new(Self { node, limits, chain_id, client_version, engine, dev, observer, heavy_calls })
+        Arc::new(Self {
+            node,
+            limits,
+            chain_id,
+            client_version,
+            engine,
+            dev,
+            observer,
+            filters: FilterStore::default(),
+            tips: TipCache::default(),
+            heavy_calls,
+        })
     }
 
     /// The chain as it is now. A request takes one view and answers from it.

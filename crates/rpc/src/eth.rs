@@ -1,21 +1,40 @@
 //! The `eth` namespace, a file per family of methods.
 
 mod access_list;
+mod blocks;
 mod call;
+mod chain;
+mod config;
 mod estimate;
+mod fees;
+mod filters;
+mod logs;
+mod send;
 mod simulate;
+mod state;
+mod subscriptions;
+mod transactions;
+
+pub(crate) use chain::register_accounts;
+pub(crate) use fees::TipCache;
+pub(crate) use filters::FilterStore;
+pub(crate) use subscriptions::register as register_subscriptions;
 
 use crate::methods::{Module, Registered};
 
-/// Registers the namespace's methods.
+/// Registers the namespace's methods, except for subscriptions, which not every transport can do, and what needs accounts.
 pub(crate) fn register(module: &mut Module) -> Registered {
     access_list::register(module)?;
+    blocks::register(module)?;
     call::register(module)?;
+    chain::register(module)?;
+    config::register(module)?;
     estimate::register(module)?;
-    simulate::register(module)
-}
-
-/// Registers the namespace's subscriptions, for transports that can do them.
-pub(crate) fn register_subscriptions(_module: &mut Module) -> Registered {
-    Ok(())
+    fees::register(module)?;
+    filters::register(module)?;
+    logs::register(module)?;
+    send::register(module)?;
+    simulate::register(module)?;
+    state::register(module)?;
+    transactions::register(module)
 }

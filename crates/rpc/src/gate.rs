@@ -112,7 +112,8 @@ fn name_of(host: &str) -> &str {
 fn is_local_origin(origin: &HeaderValue) -> bool {
     let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| name_of(host));
     host.is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     })
 }
 
@@ -183,12 +184,12 @@ mod tests {
                 headers.insert(ORIGIN, HeaderValue::from_static(origin));
             }
             let method = Method::from_bytes(method.as_bytes()).expect("a method");
-            let verdict = gate(&["localhost"], &[allowed]).judge(&method, &Uri::from_static("/"), &headers, is_websocket);
+            let verdict =
+                gate(&["localhost"], &[allowed]).judge(&method, &Uri::from_static("/"), &headers, is_websocket);
             let (found, has_cors) = match verdict {
-                Verdict::Answer(response) => (
-                    Some(response.status().as_u16()),
-                    response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN),
-                ),
+                Verdict::Answer(response) => {
+                    (Some(response.status().as_u16()), response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN))
+                }
                 Verdict::Pass { cors } => (None, cors.is_some()),
             };
             assert_eq!((found, has_cors), (status, is_allowed), "{row:?}");

@@ -48,8 +48,15 @@ pub(crate) fn methods_of(
         })?;
         (namespace.register)(&mut module)?;
     }
-    if has_subscriptions && names.iter().any(|name| name == "eth") {
-        eth::register_subscriptions(&mut module)?;
+    if names.iter().any(|name| name == "eth") {
+        if context.dev.is_some() {
+            dev::register_eth(&mut module)?;
+        } else {
+            eth::register_accounts(&mut module)?;
+        }
+        if has_subscriptions {
+            eth::register_subscriptions(&mut module)?;
+        }
     }
     let modules: BTreeMap<String, &'static str> = names.into_iter().map(|name| (name, "1.0")).collect();
     light(&mut module, "rpc_modules", move |_, _| Ok(modules.clone()))?;

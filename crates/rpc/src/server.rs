@@ -281,7 +281,8 @@ impl RpcServer {
             authorize: None,
             limits: context.limits.clone(),
         };
-        let is_shared = |http: &TransportConfig, ws: &TransportConfig| http.address == ws.address && ws.address.port() != 0;
+        let is_shared =
+            |http: &TransportConfig, ws: &TransportConfig| http.address == ws.address && ws.address.port() != 0;
         let mut handles = RpcHandles { http: None, ws: None, ports: Vec::new() };
         match (http, ws) {
             (Some(http), Some(ws)) if is_shared(&http, &ws) => {
@@ -292,7 +293,8 @@ impl RpcServer {
             }
             (http, ws) => {
                 if let Some(http) = http {
-                    let port = serve_port(port(http.address, Some(http.namespaces), None), Arc::clone(&context)).await?;
+                    let port =
+                        serve_port(port(http.address, Some(http.namespaces), None), Arc::clone(&context)).await?;
                     handles.http = Some(port.address);
                     handles.ports.push(port);
                 }

@@ -117,7 +117,10 @@ impl GuardedStream {
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         if self.poll_close(context) {
-            return Poll::Ready(Err(Error::new(ErrorKind::ConnectionAborted, "the connection was closed by this node")));
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::ConnectionAborted,
+                "the connection was closed by this node",
+            )));
         }
         if self.stall.is_some() {
             self.reader = Some(context.waker().clone());
