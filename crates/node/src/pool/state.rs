@@ -183,7 +183,7 @@ impl PoolState {
         let (replaced, mut dropped, stale) = self.edit(sender, |account| {
             let first_changed = if account.state == state { nonce } else { 0 };
             account.state = state;
-            account.is_state_uncertain |= is_uncertain;
+            account.is_state_uncertain = is_uncertain;
             let stale = account.take_used();
             let replaced = account.put(entry);
             account.settle(first_changed, heads);

@@ -195,3 +195,31 @@ fn many_senders() {
     assert_eq!(chain.pool.status(), (1, 0));
     check_indexes(&chain.pool);
 }
+
+/// Adding, building and following at the same time, as a node does; once all have followed, everything is as if in turn.
+#[test]
+fn threads_at_the_same_time() {
+    let mut chain = Chain::new(config());
+    let (old_state, old_root) = (chain.state(), chain.head().block.header.state_root);
+    let mined: Vec<_> = (0..4).map(|sender| of(sender, transfer(0, 100, 2))).collect();
+    let block = chain.extend(BASE_FEE, &mined);
+    std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let (pool, state) = (&chain.pool, &old_state);
+            scope.spawn(move || {
+                for nonce in 0..20 {
+                    // Either before or after the block is followed, so it may be refused.
+                    drop(pool.add_with_reader(of(sender, transfer(nonce, 100, 2)), state, old_root));
+                    pool.best(BASE_FEE, U256::ONE).for_each(drop);
+                }
+            });
+        }
+        chain.follow(vec![], vec![block]);
+    });
+    check_indexes(&chain.pool);
+    chain.mine(&[]);
+    for sender in 0..4 {
+        assert_eq!(chain.nonces(sender), ((1..20).collect(), vec![]));
+    }
+    chain.check();
+}
