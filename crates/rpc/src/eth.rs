@@ -5,7 +5,7 @@ mod blocks;
 mod call;
 mod chain;
 mod config;
-mod estimate;
+pub(crate) mod estimate;
 mod fees;
 mod filters;
 mod logs;
