@@ -13,6 +13,7 @@ use crate::chain_config::{ChainError, chain_of};
 use crate::chain_store::{ChainStore, Executed, ImportError};
 use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::exceptions;
+use crate::node_test::{Beside, NodeUnderTest};
 use crate::state_test::{first_difference, logs_hash};
 use crate::stateless::{self, StatelessInput, Witness};
 use crate::vectors::{CaseReport, Selection, TraceOutput, reborrow};
@@ -154,11 +155,15 @@ impl From<TrieError> for BlockTestError {
     }
 }
 
-fn differs(what: impl Into<String>, expected: impl fmt::Display, found: impl fmt::Display) -> BlockTestError {
+pub(crate) fn differs(
+    what: impl Into<String>,
+    expected: impl fmt::Display,
+    found: impl fmt::Display,
+) -> BlockTestError {
     BlockTestError::Differs { what: what.into(), expected: expected.to_string(), found: found.to_string() }
 }
 
-fn compare<T: PartialEq + fmt::Debug>(
+pub(crate) fn compare<T: PartialEq + fmt::Debug>(
     what: impl FnOnce() -> String,
     expected: &T,
     found: &T,
@@ -166,8 +171,28 @@ fn compare<T: PartialEq + fmt::Debug>(
     if expected == found { Ok(()) } else { Err(differs(what(), format!("{expected:?}"), format!("{found:?}"))) }
 }
 
-/// Runs one test, if it is selected.
+/// Runs one test in memory, if it is selected.
 pub fn run_test(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace: TraceOutput<'_>) -> Vec<CaseReport> {
+    run(name, test, selection, trace, false)
+}
+
+/// Runs one test in memory and, in step with that, through a node, if it is selected.
+pub fn run_test_through_node(
+    name: &str,
+    test: &JsonCursor<'_>,
+    selection: &Selection,
+    trace: TraceOutput<'_>,
+) -> Vec<CaseReport> {
+    run(name, test, selection, trace, true)
+}
+
+fn run(
+    name: &str,
+    test: &JsonCursor<'_>,
+    selection: &Selection,
+    trace: TraceOutput<'_>,
+    has_node: bool,
+) -> Vec<CaseReport> {
     let network = test.field("network").and_then(|network| network.string().map(str::to_string));
     let mut report = CaseReport { name: name.to_string(), ..CaseReport::default() };
     match network {
@@ -176,7 +201,8 @@ pub fn run_test(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace:
             if !selection.wants_fork(&network) {
                 return Vec::new();
             }
-            report.error = check_test(name, test, &network, trace, &mut report).err().map(|error| error.to_string());
+            let result = check_test(name, test, &network, trace, has_node, &mut report);
+            report.error = result.err().map(|error| error.to_string());
             report.fork = network;
         }
     }
@@ -188,13 +214,15 @@ fn check_test(
     test: &JsonCursor<'_>,
     network: &str,
     mut trace: TraceOutput<'_>,
+    has_node: bool,
     report: &mut CaseReport,
 ) -> Result<(), BlockTestError> {
     let mut store = genesis(test, network)?;
+    let node = if has_node { Some(NodeUnderTest::new(&store, test.field("pre")?.value())?) } else { None };
     let mut gas_used = 0;
     let mut logs = Vec::new();
     for (index, entry) in test.field("blocks")?.items()?.enumerate() {
-        if let Some(executed) = check_block(&mut store, name, index, &entry, reborrow(&mut trace))? {
+        if let Some(executed) = check_block(&mut store, node.as_ref(), name, index, &entry, reborrow(&mut trace))? {
             gas_used += executed.gas_used;
             logs.extend(executed.receipts.into_iter().flat_map(|receipt| receipt.logs));
         }
@@ -202,7 +230,8 @@ fn check_test(
     report.gas_used = Some(gas_used);
     report.logs_hash = Some(logs_hash(&logs));
     report.state_root = Some(store.head().trie.clone().root());
-    check_end(test, &store)
+    check_end(test, &store)?;
+    node.map_or(Ok(()), |node| node.check_end(&store))
 }
 
 /// The chain with the genesis block, which must have the hash and the state that the test states.
@@ -228,6 +257,7 @@ fn genesis(test: &JsonCursor<'_>, network: &str) -> Result<ChainStore, BlockTest
 /// Imports a block as its entry says it should go. What it did, where it is valid.
 fn check_block(
     store: &mut ChainStore,
+    node: Option<&NodeUnderTest>,
     test_name: &str,
     index: usize,
     entry: &JsonCursor<'_>,
@@ -240,7 +270,11 @@ fn check_block(
     }
     let access_list = access_list(entry)?;
     let imported = match decoded {
-        Ok(block) => import(store, block, access_list.as_ref(), trace)?,
+        Ok(block) => {
+            let imported = import(store, &block, access_list.as_ref(), trace)?;
+            check_node(store, node, &block, access_list.as_ref(), &imported, expected)?;
+            imported
+        }
         Err(rejection) => Err(rejection),
     };
     match (imported, expected) {
@@ -259,11 +293,34 @@ fn check_block(
     }
 }
 
+/// Hands the block to the node, if there is one. What should be rejected and was not, or the reverse, is told by the caller.
+fn check_node(
+    store: &ChainStore,
+    node: Option<&NodeUnderTest>,
+    block: &Block,
+    access_list: Option<&BlockAccessList>,
+    imported: &Result<Imported, Rejection>,
+    expected: Option<&str>,
+) -> Result<(), BlockTestError> {
+    match (node, imported, expected) {
+        (Some(node), Ok(imported), None) => {
+            let access_list = imported.access_list.as_ref();
+            node.check_valid(block, &Beside { requests: &imported.requests, access_list }, store.head().hash)
+        }
+        (Some(node), Err(rejection), Some(expected)) => {
+            node.check_invalid(store, block, access_list, rejection, expected)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What an imported block did.
 struct Imported {
     block: Block,
     gas_used: u64,
     receipts: Vec<Receipt>,
+    requests: Vec<Bytes>,
+    access_list: Option<BlockAccessList>,
 }
 
 /// The block access list that comes with a block.
@@ -275,15 +332,15 @@ fn access_list(entry: &JsonCursor<'_>) -> Result<Option<BlockAccessList>, BlockT
 /// Checks, executes, verifies and adds a block. The inner error is why it was rejected.
 fn import(
     store: &mut ChainStore,
-    block: Block,
+    block: &Block,
     access_list: Option<&BlockAccessList>,
     trace: TraceOutput<'_>,
 ) -> Result<Result<Imported, Rejection>, BlockTestError> {
     let executed = match trace {
-        None => store.execute(&block, None),
+        None => store.execute(block, None),
         Some(out) => {
             let mut tracer = JsonTracer::new(out, TraceOptions::default());
-            let executed = store.execute(&block, Some(&mut tracer));
+            let executed = store.execute(block, Some(&mut tracer));
             let fork = store.spec().fork_at(block.header.number, block.header.timestamp).to_string();
             let summary = match &executed {
                 Ok(executed) => Summary {
@@ -303,15 +360,17 @@ fn import(
         Ok(executed) => executed,
         Err(error) => return Ok(Err(error.into())),
     };
-    if let Err(rejection) = verify(&block, &executed, access_list) {
+    if let Err(rejection) = verify(block, &executed, access_list) {
         return Ok(Err(rejection));
     }
     let imported = Imported {
         gas_used: executed.outcome.gas_used,
         receipts: executed.outcome.receipts.clone(),
+        requests: executed.outcome.requests.clone().unwrap_or_default(),
+        access_list: executed.outcome.block_access_list.clone(),
         block: block.clone(),
     };
-    Ok(store.add(block, executed).map(|()| imported).map_err(Rejection::from))
+    Ok(store.add(block.clone(), executed).map(|()| imported).map_err(Rejection::from))
 }
 
 /// Compares what execution gave with the header and with the access list that came with the block.

@@ -15,9 +15,13 @@ use std::io::Write;
 pub struct BlocktestArgs {
     #[command(flatten)]
     vectors: VectorArgs,
+    /// Run every test through a node, too, with its database on the disk: since the merge as a consensus client's requests
+    #[arg(long)]
+    node: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &BlocktestArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
-    run_all(&args.vectors, block_test::run_test, out)
+    let run_test = if args.node { block_test::run_test_through_node } else { block_test::run_test };
+    run_all(&args.vectors, run_test, out)
 }
