@@ -12,4 +12,4 @@ pub(crate) use log::{LogJson, logs_of};
 pub(crate) use params::{BlockRef, Fields, FromJson, Loose, ParamError, Params};
 pub(crate) use quantity::{Quantity, is_none};
 pub(crate) use receipt::{ReceiptJson, blob_gas_price};
-pub(crate) use transaction::{AccessListItemJson, TransactionJson, effective_gas_price};
+pub(crate) use transaction::{TransactionJson, effective_gas_price};
