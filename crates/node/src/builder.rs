@@ -10,9 +10,9 @@ use crate::{ChainBlock, Node, NodeError, PoolTransaction, StateView};
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
 use rialto_state::Diff;
 use rialto_stf::{
-    Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, Header, Outcome, Receipt, TxError, Withdrawal,
-    base_fee_after, blob_base_fee, excess_blob_gas_after, next_difficulty, ommers_hash, receipts_root, requests_hash,
-    transactions_root, withdrawals_root,
+    Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, Checks, Header, Outcome, Receipt, TxError,
+    Withdrawal, base_fee_after, blob_base_fee, excess_blob_gas_after, next_difficulty, ommers_hash, receipts_root,
+    requests_hash, transactions_root, withdrawals_root,
 };
 use rialto_trie::StateTrie;
 use std::sync::Arc;
@@ -98,6 +98,8 @@ struct Chosen {
     value: U256,
     /// Bytes that the block may still grow by.
     room_bytes: usize,
+    /// Whether a contract that is impersonated may be a sender, which EIP-3607 forbids.
+    may_send_from_contracts: bool,
 }
 
 impl Node {
@@ -123,7 +125,12 @@ impl Node {
         let withdrawals = attributes.withdrawals.clone().or(rules.has_withdrawals.then(Vec::new));
         let used_bytes = HEADER_BYTES + WITHDRAWAL_BYTES * withdrawals.as_ref().map_or(0, Vec::len);
         let room_bytes = rules.max_block_bytes.unwrap_or(usize::MAX).saturating_sub(used_bytes);
-        let mut chosen = Chosen { transactions: Vec::new(), value: U256::ZERO, room_bytes };
+        let mut chosen = Chosen {
+            transactions: Vec::new(),
+            value: U256::ZERO,
+            room_bytes,
+            may_send_from_contracts: self.config.is_dev,
+        };
         self.choose(&mut executor, &header, rules, source, &mut chosen)?;
         let mut outcome = executor.finish(&[], withdrawals.as_deref().unwrap_or_default()).map_err(build_error)?;
         outcome.diff = if site.amendments.is_empty() { outcome.diff } else { site.amendments.then(&outcome.diff) };
@@ -248,7 +255,15 @@ impl Chosen {
         if bytes > self.room_bytes {
             return Err(TxError::GasLimitAboveBlock { available: 0, found: transaction.transaction.gas_limit });
         }
-        let outcome = executor.transaction(&transaction.transaction, transaction.sender)?;
+        let outcome = match executor.transaction(&transaction.transaction, transaction.sender) {
+            Err(TxError::SenderNotEoa { .. }) if self.may_send_from_contracts => {
+                executor.set_checks(Checks { sender_is_eoa: false, ..Checks::ALL });
+                let outcome = executor.transaction(&transaction.transaction, transaction.sender);
+                executor.set_checks(Checks::ALL);
+                outcome?
+            }
+            outcome => outcome?,
+        };
         let tip = outcome.effective_gas_price.saturating_sub(U256::from(base_fee));
         self.value = self.value.saturating_add(tip.saturating_mul(U256::from(outcome.gas_used)));
         self.room_bytes -= bytes;

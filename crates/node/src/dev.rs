@@ -71,7 +71,11 @@ impl Node {
         self.store.commit(&Commit { note: Some(&note), ..Commit::default() })?;
         let mut current = self.current_view().current.with_snapshot(self.store.snapshot()?);
         current.amendments = Arc::new(diff);
-        self.show(current);
+        let view = self.show(current);
+        // Balances and nonces that transactions wait for may have come.
+        if let Some(state) = view.state(BlockId::Latest)? {
+            self.pool.recheck(&state);
+        }
         Ok(())
     }
 }

@@ -194,6 +194,11 @@ impl<'r> BlockExecutor<'r> {
         self
     }
 
+    /// Makes only these checks of the transactions from now on.
+    pub fn set_checks(&mut self, checks: Checks) {
+        self.checks = checks;
+    }
+
     /// Lets blobs cost so much whatever the header says, in wei, for simulations.
     pub fn with_blob_base_fee(mut self, blob_base_fee: U256) -> Self {
         self.vm.set_blob_base_fee(blob_base_fee);
