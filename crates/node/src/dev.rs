@@ -11,6 +11,7 @@ use crate::{BlockId, BuiltBlock, ImportError, Node, NodeError, PayloadAttributes
 use rialto_state::Diff;
 use rialto_store::Commit;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Node {
     fn expect_dev(&self) -> Result<(), NodeError> {
@@ -31,7 +32,9 @@ impl Node {
         let state = state.ok_or_else(|| NodeError::UnknownBlock { block: "the head".into() })?;
         let site = Site { parent, state: &state, amendments: &view.current.amendments };
         let mut trie = writer.take_trie(&parent.hash, parent.block.header.state_root);
+        let begin = Instant::now();
         let built = self.build_on(&site, attributes, source, &mut trie)?;
+        self.stats().block_times.observe(begin.elapsed());
         let hash = built.block.hash;
         writer.trie = Some((hash, trie));
         let view = self.show_layer(Arc::clone(&built.layer));

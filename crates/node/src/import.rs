@@ -11,6 +11,7 @@ use alloy_primitives::{Address, B256};
 use rialto_stf::{Block, BlockAccessList};
 use rialto_store::{Commit, StoreError};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Most blocks that are executed again to get at a side chain's state.
 const MAX_REPLAY: usize = 256;
@@ -100,7 +101,9 @@ impl Node {
         let (view, state) = self.state_of(writer, view, &parent_hash)?;
         let task = Task { spec: &self.spec, view: &view, state: &state, parent: &parent };
         let mut trie = writer.take_trie(&parent_hash, parent.state_root);
+        let begin = Instant::now();
         let layer = task.layer(block, senders, &mut trie)?;
+        self.stats().block_times.observe(begin.elapsed());
         writer.trie = Some((layer.block.hash, trie));
         Ok(Arc::new(layer))
     }

@@ -23,6 +23,7 @@ mod payloads;
 mod pipeline;
 mod pool;
 mod state_view;
+mod stats;
 mod tree;
 mod view;
 
@@ -36,4 +37,5 @@ pub use node::{ForkchoiceStatus, Node, PayloadId, PayloadStatus, read_genesis};
 pub use pipeline::RunError;
 pub use pool::{BestTransactions, BlobSidecar, Pool, PoolConfig, PoolContent, PoolError, PoolTransaction};
 pub use state_view::StateView;
+pub use stats::{NodeStats, TIME_BUCKETS_SECONDS, Times};
 pub use view::{BlockId, ChainView, TransactionInBlock};

@@ -13,7 +13,9 @@ use crate::cache::Caches;
 use crate::payloads::Payloads;
 use crate::tree::Tree;
 use crate::view::Current;
-use crate::{BlockId, ChainView, HeadChange, NodeConfig, NodeError, Pool, PoolError, PoolTransaction, codec};
+use crate::{
+    BlockId, ChainView, HeadChange, NodeConfig, NodeError, NodeStats, Pool, PoolError, PoolTransaction, codec,
+};
 use alloy_primitives::B256;
 use rialto_state::{Diff, StateReader};
 use rialto_stf::json::{JsonCursor, parse};
@@ -21,6 +23,7 @@ use rialto_stf::{Block, ChainSpec, Genesis};
 use rialto_store::{Snapshot, Store, StoreError};
 use rialto_trie::StateTrie;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::broadcast;
 
@@ -122,6 +125,7 @@ pub struct Node {
     pub(crate) payloads: Mutex<Payloads>,
     heads: broadcast::Sender<Arc<HeadChange>>,
     transactions: broadcast::Sender<Arc<PoolTransaction>>,
+    stats: NodeStats,
 }
 
 impl Node {
@@ -153,6 +157,7 @@ impl Node {
             payloads: Mutex::default(),
             heads: broadcast::channel(EVENTS).0,
             transactions: broadcast::channel(EVENTS).0,
+            stats: NodeStats::default(),
         }))
     }
 
@@ -174,6 +179,11 @@ impl Node {
     /// The pool.
     pub fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// What it has counted since it was opened.
+    pub fn stats(&self) -> &NodeStats {
+        &self.stats
     }
 
     /// The chain as it is now.
@@ -215,6 +225,9 @@ impl Node {
 
     /// Tells the subscribers. That nobody listens is no error.
     pub(crate) fn announce(&self, change: HeadChange) {
+        if !change.removed.is_empty() {
+            self.stats.reorgs.fetch_add(1, Ordering::Relaxed);
+        }
         let head = &change.head;
         tracing::info!(
             number = head.block.header.number,

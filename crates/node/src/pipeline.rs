@@ -12,6 +12,7 @@ use rialto_stf::{Block, BlockError, Outcome};
 use rialto_trie::StateTrie;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
 /// Most blocks that are committed together. A read looks through the diffs of all that are under way.
 const MAX_RUN: usize = 32;
@@ -77,6 +78,7 @@ impl Node {
         let state = view.state_after(&hash).map_err(ImportError::Node).map_err(at(0))?;
         let state = state.ok_or(ImportError::UnknownParent { parent_hash }).map_err(at(0))?;
         let trie = writer.take_trie(&hash, root);
+        let begin = Instant::now();
         let (sender, receiver) = sync_channel(AHEAD);
         let (executed, rooted) = std::thread::scope(|scope| {
             let below = state.clone();
@@ -89,6 +91,8 @@ impl Node {
             let hash = last.block.hash;
             writer.trie = trie.map(|trie| (hash, trie));
             let count = layers.len();
+            let each = begin.elapsed() / u32::try_from(count).unwrap_or(u32::MAX);
+            (0..count).for_each(|_| self.stats().block_times.observe(each));
             let view =
                 self.show(view.current.with_tree(|tree| layers.into_iter().for_each(|layer| tree.insert(layer))));
             self.make_head(&mut writer, &view, hash, None).map_err(at(count - 1))?;
