@@ -22,8 +22,8 @@ pub struct NodeConfig {
     pub extra_data: Bytes,
     /// Recipient of fees where a payload's attributes name none (dev mode).
     pub fee_recipient: Address,
-    /// Whether [`crate::Node::set_forkchoice`] makes an ancestor of the head the head, as a rollup's driver expects. A consensus
-    /// client's stale messages are not to unwind the chain.
+    /// Whether [`crate::Node::set_forkchoice`] makes a block behind the finalized one the head, as a rollup's driver expects. From
+    /// a consensus client that is a stale message; it may go back to any later block, to propose another on top of it.
     pub unwinds_to_ancestors: bool,
     /// Whether state may be changed outside of blocks, heads unwound, and unsigned transactions mined.
     pub is_dev: bool,

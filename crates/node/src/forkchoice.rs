@@ -18,8 +18,8 @@ pub(crate) struct Marks {
 }
 
 impl Node {
-    /// Makes a known block the head, and notes which are safe and finalized (zero: none yet). An ancestor of the head does
-    /// not become the head unless the node is set up for that.
+    /// Makes a known block the head, and notes which are safe and finalized (zero: none yet). An ancestor of the finalized
+    /// block does not become the head unless the node is set up for that.
     pub fn set_forkchoice(&self, head: B256, safe: B256, finalized: B256) -> Result<ForkchoiceStatus, NodeError> {
         let mut writer = self.writer();
         let view = self.current_view();
@@ -30,7 +30,7 @@ impl Node {
         if view.current.snapshot.number_of(&head)?.is_none() {
             return Ok(ForkchoiceStatus::Syncing);
         }
-        if head != view.head().hash && view.is_canonical(&head)? && !self.config.unwinds_to_ancestors {
+        if !self.config.unwinds_to_ancestors && is_behind_finalized(&view, &head)? {
             return Ok(ForkchoiceStatus::Valid);
         }
         for mark in [safe, finalized] {
@@ -135,6 +135,13 @@ fn blocks_above(view: &ChainView, block: &ChainBlock) -> Result<Vec<Arc<ChainBlo
         next = parent.ok_or_else(|| NodeError::UnknownBlock { block: "an ancestor of the head".into() })?;
     }
     Ok(blocks)
+}
+
+/// Whether `hash` is a canonical block before the finalized one.
+fn is_behind_finalized(view: &ChainView, hash: &B256) -> Result<bool, NodeError> {
+    let Some(finalized) = view.header(BlockId::Finalized)? else { return Ok(false) };
+    let number = view.header(BlockId::Hash(*hash))?.map(|header| header.number);
+    Ok(number.is_some_and(|number| number < finalized.number) && view.is_canonical(hash)?)
 }
 
 /// Whether `hash` is `head` or an ancestor of it.

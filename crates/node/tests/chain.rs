@@ -223,8 +223,11 @@ fn heads_move_between_branches() {
     let old = trunk[3].hash();
     assert_eq!(choose(&node, old), ForkchoiceStatus::Valid);
     assert_eq!(balance(&node, BlockId::Latest), on_trunk);
-    assert_eq!(choose(&node, trunk[2].hash()), ForkchoiceStatus::Valid, "an ancestor");
-    assert_eq!(head(&node).hash, old, "does not become the head");
+    assert_eq!(choose(&node, trunk[2].hash()), ForkchoiceStatus::Valid);
+    assert_eq!(head(&node).hash, trunk[2].hash(), "an ancestor");
+    assert_eq!(node.set_forkchoice(old, old, old).expect("no failure"), ForkchoiceStatus::Valid);
+    assert_eq!(choose(&node, trunk[2].hash()), ForkchoiceStatus::Valid);
+    assert_eq!(head(&node).hash, old, "what is final stays");
 }
 
 #[test]
