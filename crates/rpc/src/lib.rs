@@ -24,6 +24,7 @@ mod server;
 mod simulation;
 mod stream;
 mod testing;
+mod tracers;
 mod txpool;
 mod web3;
 

@@ -16,7 +16,9 @@ mod replay;
 pub(crate) use args::CallArgs;
 pub(crate) use base::{Base, resolve_block, resolve_header};
 pub(crate) use call::{CallEnvironment, Failure};
-pub(crate) use fault::{FaultTracer, LastStep, fault_text, is_creation, revert_error, revert_reason};
+pub(crate) use fault::{
+    FaultTracer, LastStep, fault_text, is_creation, memory_cost, opcode_name, revert_error, revert_reason,
+};
 pub(crate) use overlay::Overlay;
 pub(crate) use overrides::{BlockOverrides, StateOverrides};
 pub(crate) use rejection::{rejection_code, rejection_text};

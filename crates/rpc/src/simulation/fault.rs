@@ -37,7 +37,7 @@ pub(crate) struct LastStep {
     pub stack_len: usize,
     pub memory_len: usize,
     /// The topmost words, top first.
-    pub top: [U256; 3],
+    pub top: [U256; 7],
 }
 
 impl LastStep {
@@ -49,7 +49,7 @@ impl LastStep {
             gas: step.gas,
             stack_len: step.stack.len(),
             memory_len: step.memory.len(),
-            top: [word(1), word(2), word(3)],
+            top: std::array::from_fn(|at| word(at + 1)),
         }
     }
 

@@ -4,7 +4,8 @@ use super::Overlay;
 use crate::{RpcContext, RpcError};
 use alloy_primitives::B256;
 use rialto_node::{BlockId, ChainBlock, ChainView, StateView};
-use rialto_stf::{BlockExecutor, ChainSpec, Checks, TxOutcome};
+use rialto_state::StateReader;
+use rialto_stf::{BlockError, BlockExecutor, ChainSpec, Checks, Outcome, TxOutcome};
 use std::sync::Arc;
 
 /// A block of the chain, to run again on the state before it.
@@ -56,6 +57,18 @@ impl Replay {
         executor
             .transaction(transaction, sender)
             .map_err(|error| RpcError::server(format!("transaction {index} of the block: {error}")))
+    }
+
+    /// Runs the whole block on another reader of the state before it.
+    pub(crate) fn run_on(&self, spec: &ChainSpec, reader: &dyn StateReader) -> Result<Outcome, RpcError> {
+        let server = |error: BlockError| RpcError::server(error.to_string());
+        let block = &self.block.block;
+        let mut executor = BlockExecutor::new(spec, &block.header, reader).with_checks(self.checks);
+        executor.begin().map_err(server)?;
+        for index in 0..block.transactions.len() {
+            self.transaction(&mut executor, index)?;
+        }
+        executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default()).map_err(server)
     }
 
     /// An executor that stands before the transaction at `index`.
