@@ -4,7 +4,7 @@
 //! by method, with the time until they were answered, connections, blocks, and changes of the head that took blocks away. The
 //! table [`METRICS`] has every metric's name, kind and meaning; the dashboard in `ops` is tested against it.
 
-use rialto_node::{BlockId, Node};
+use rialto_node::{BlockId, Node, TIME_BUCKETS_SECONDS as BUCKETS_SECONDS};
 use rialto_rpc::RpcObserver;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -50,8 +50,6 @@ pub const METRICS: [Metric; 19] = [
     metric("rialto_db_bytes", "gauge", "Size of the database's file"),
 ];
 
-/// Upper bounds of the histograms' buckets, seconds.
-const BUCKETS_SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 /// Most methods that are counted by name, and most pairs of method and error code.
 const SERIES_MAX: usize = 1_024;
 
@@ -166,7 +164,8 @@ impl Metrics {
     }
 
     fn write_import_times(&self, name: &str, text: &mut String) {
-        let _ = (name, text);
+        let times = &self.node.stats().block_times;
+        Histogram { counts: times.counts(), sum_seconds: times.sum_seconds() }.write(name, "", text);
     }
 
     /// What is read from the node. A figure that can't be read is left out, as Prometheus wants it.
@@ -175,6 +174,7 @@ impl Metrics {
         gauges.insert("rialto_ready", u64::from(self.is_ready()));
         gauges.insert("rialto_rpc_connections", self.connections.load(Ordering::Relaxed).max(0).unsigned_abs());
         let (pending, queued) = self.node.pool().status();
+        gauges.insert("rialto_reorgs_total", self.node.stats().reorgs.load(Ordering::Relaxed));
         gauges.insert("rialto_pool_pending", pending as u64);
         gauges.insert("rialto_pool_queued", queued as u64);
         if let Some(bytes) = self.datadir.as_deref().and_then(folder_bytes) {

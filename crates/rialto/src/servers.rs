@@ -100,7 +100,7 @@ impl ServerArgs {
             limits: limits.clone(),
         };
         let (cors, origins) = (list(&self.http_cors), list(&self.ws_origins));
-        if self.http && self.ws && http_at == ws_at {
+        if self.http && self.ws && http_at == ws_at && http_at.port() != 0 {
             return vec![port(http_at, Some(&self.http_api), Some(&self.ws_api), [cors, origins].concat())];
         }
         let http = self.http.then(|| port(http_at, Some(&self.http_api), None, cors));

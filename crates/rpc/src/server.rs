@@ -11,8 +11,9 @@
 //! flight, messages that wait to be written, subscriptions.
 
 use crate::gate::{Gate, Verdict};
+use crate::observe::{ObserveLayer, ObservedConnection};
 use crate::stream::{ConnectionControl, GuardedStream};
-use crate::{RpcContext, RpcLimits, StartError, in_flight::InFlightLayer, namespaces::methods_of};
+use crate::{RpcContext, RpcLimits, RpcObserver, StartError, in_flight::InFlightLayer, namespaces::methods_of};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use jsonrpsee::Methods;
@@ -107,10 +108,12 @@ pub async fn serve_port(port: PortConfig, context: Arc<RpcContext>) -> Result<Po
     let address = listener.local_addr().map_err(bind_error)?;
     let (stop, server) = stop_channel();
     let config = jsonrpsee_config(&port.limits);
+    let observer = context.observer.get().cloned();
     let shared = Arc::new(Port {
         gate: Gate::new(&port),
-        http: http.map(|methods| service(&config, methods, &port.limits, &stop)),
-        ws: ws.map(|methods| service(&config, methods, &port.limits, &stop)),
+        http: http.map(|methods| service(&config, methods, &port.limits, &observer, &stop)),
+        ws: ws.map(|methods| service(&config, methods, &port.limits, &observer, &stop)),
+        observer,
         connections: Arc::new(Semaphore::new(port.limits.max_connections as usize)),
         limits: port.limits,
     });
@@ -118,7 +121,7 @@ pub async fn serve_port(port: PortConfig, context: Arc<RpcContext>) -> Result<Po
     Ok(PortHandle { address, server })
 }
 
-type JsonRpcService = TowerService<Stack<InFlightLayer, Identity>, Identity>;
+type JsonRpcService = TowerService<Stack<ObserveLayer, Stack<InFlightLayer, Identity>>, Identity>;
 
 /// What the connections of a port share.
 struct Port {
@@ -126,6 +129,7 @@ struct Port {
     http: Option<JsonRpcService>,
     ws: Option<JsonRpcService>,
     connections: Arc<Semaphore>,
+    observer: Option<Arc<dyn RpcObserver>>,
     limits: RpcLimits,
 }
 
@@ -143,8 +147,15 @@ fn jsonrpsee_config(limits: &RpcLimits) -> ServerConfig {
         .build()
 }
 
-fn service(config: &ServerConfig, methods: Methods, limits: &RpcLimits, stop: &StopHandle) -> JsonRpcService {
-    let middleware = RpcServiceBuilder::new().layer(InFlightLayer::new(limits));
+fn service(
+    config: &ServerConfig,
+    methods: Methods,
+    limits: &RpcLimits,
+    observer: &Option<Arc<dyn RpcObserver>>,
+    stop: &StopHandle,
+) -> JsonRpcService {
+    let observe = ObserveLayer::new(observer.clone(), methods.clone(), limits);
+    let middleware = RpcServiceBuilder::new().layer(InFlightLayer::new(limits)).layer(observe);
     jsonrpsee::server::ServerBuilder::new()
         .set_config(config.clone())
         .to_service_builder()
@@ -177,7 +188,8 @@ fn connect(socket: TcpStream, port: &Arc<Port>, stop: &StopHandle) {
         return;
     };
     let _ = socket.set_nodelay(true);
-    let (stream, control) = GuardedStream::new(socket, permit, &port.limits);
+    let observed = ObservedConnection::open(port.observer.as_ref());
+    let (stream, control) = GuardedStream::new(socket, permit, observed, &port.limits);
     let port = Arc::clone(port);
     let service = tower::service_fn(move |request| answer(request, Arc::clone(&port), Arc::clone(&control)));
     let stopped = stop.clone().shutdown();

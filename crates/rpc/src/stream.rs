@@ -7,6 +7,7 @@
 //! * A connection's [`ConnectionControl`] closes it from elsewhere.
 
 use crate::RpcLimits;
+use crate::observe::ObservedConnection;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,11 +32,12 @@ impl ConnectionControl {
     }
 }
 
-/// A socket that gives up on its peer, see above. It holds its connection's permit for as long as it lives, which for a
-/// WebSocket is longer than the HTTP connection that it began as.
+/// A socket that gives up on its peer, see above. It counts as a connection for as long as it lives, which for a WebSocket is
+/// longer than the HTTP connection that it began as.
 pub(crate) struct GuardedStream {
     socket: TcpStream,
     _permit: OwnedSemaphorePermit,
+    _observed: ObservedConnection,
     close: oneshot::Receiver<()>,
     is_controlled: bool,
     idle_timeout: Duration,
@@ -51,12 +53,14 @@ impl GuardedStream {
     pub(crate) fn new(
         socket: TcpStream,
         permit: OwnedSemaphorePermit,
+        observed: ObservedConnection,
         limits: &RpcLimits,
     ) -> (Self, Arc<ConnectionControl>) {
         let (sender, close) = oneshot::channel();
         let stream = Self {
             socket,
             _permit: permit,
+            _observed: observed,
             close,
             is_controlled: true,
             idle_timeout: limits.idle_timeout,
