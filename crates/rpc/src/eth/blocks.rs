@@ -94,6 +94,9 @@ fn receipts(params: &Params, context: &Arc<RpcContext>) -> Result<Option<Vec<Rec
     }
     let view = context.view()?;
     let Some(block) = find(context, &view, block)? else { return Ok(None) };
+    if block.block.transactions.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     let receipts = view.receipts(&block)?;
     Ok(receipts.map(|receipts| ReceiptJson::all(spec, &block, &receipts)))
 }
