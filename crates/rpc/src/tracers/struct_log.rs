@@ -19,7 +19,7 @@ use std::fmt::Write;
 const SLOT_BYTES: usize = 128;
 
 /// What the entries hold besides what they must.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct StructLogOptions {
     pub has_memory: bool,
     pub has_stack: bool,
@@ -27,6 +27,12 @@ pub(super) struct StructLogOptions {
     pub has_return_data: bool,
     /// Once there are so many bytes of entries, no more are added.
     pub limit_bytes: Option<usize>,
+}
+
+impl Default for StructLogOptions {
+    fn default() -> Self {
+        Self { has_memory: false, has_stack: true, has_storage: true, has_return_data: false, limit_bytes: None }
+    }
 }
 
 /// An entry whose cost is not known yet.
