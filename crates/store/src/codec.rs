@@ -192,3 +192,84 @@ pub(crate) fn decode_changes(mut bytes: &[u8]) -> impl Iterator<Item = Option<&[
         Some(Some(key))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::hex;
+    use proptest::prelude::*;
+
+    /// What is written today has to be read by every later version.
+    #[test]
+    fn layouts() {
+        let address = Address::repeat_byte(0xaa);
+        let hash = B256::repeat_byte(0xcc);
+        let path = Nibbles::from_nibbles([1, 2, 3]);
+        let account = Account { nonce: 0x0102, balance: U256::from(0xff00u64), code_hash: KECCAK256_EMPTY };
+        let contract = Account { nonce: 1, balance: U256::ZERO, code_hash: hash };
+        let long = node_key(Some(&hash), &path);
+        let rows: [(&str, Vec<u8>, String); 10] = [
+            ("account", encode_account(&account).to_vec(), "02020102ff00".into()),
+            ("empty account", encode_account(&Account::EMPTY).to_vec(), "0000".into()),
+            ("contract", encode_account(&contract).to_vec(), format!("810001{}", "cc".repeat(32))),
+            ("word", encode_word(&U256::from(0x1234)).to_vec(), "1234".into()),
+            ("slot", slot_key(&address, &U256::from(7)).to_vec(), format!("{}{:064x}", "aa".repeat(20), 7)),
+            ("node", node_key(None, &path).to_vec(), "123003".into()),
+            ("root", node_key(None, &Nibbles::default()).to_vec(), "00".into()),
+            ("changes", changes_key(5, 3, 1).to_vec(), "00000000000000050300000001".into()),
+            (
+                "history of an account",
+                history_key(Domain::Accounts, &account_key(&address), 9).unwrap_or(ByteBuf::new()).to_vec(),
+                format!("{}{:016x}", "aa".repeat(20), 9),
+            ),
+            (
+                "history of a node",
+                history_key(Domain::StorageNodes, &long, 9).unwrap_or(ByteBuf::new()).to_vec(),
+                format!("{}031230{:016x}", "cc".repeat(32), 9),
+            ),
+        ];
+        for (name, found, expected) in rows {
+            assert_eq!(hex::encode(found), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn malformed_accounts_and_words() {
+        let rows: [(&str, &str, bool); 9] = [
+            ("empty", "", false),
+            ("half a head", "00", false),
+            ("no account's fields", "0000", true),
+            ("a nonce with a leading zero", "010000", false),
+            ("a nonce of nine bytes", "0900010203040506070809", false),
+            ("a balance with a leading zero", "000100", false),
+            ("a balance of 33 bytes", &format!("0021{}", "01".repeat(33)), false),
+            ("a short code hash", &format!("8000{}", "cc".repeat(31)), false),
+            ("bytes after the end", "000001", false),
+        ];
+        for (name, bytes, is_account) in rows {
+            assert_eq!(decode_account(&hex::decode(bytes).expect("hex")).is_some(), is_account, "{name}");
+        }
+        for word in [&[][..], &[0], &[0, 1], &[1; 33]] {
+            assert_eq!(decode_word(word), None, "{word:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn accounts_come_back(nonce: u64, limbs: [u64; 4], shift in 0usize..256, hash in any::<Option<[u8; 32]>>()) {
+            let code_hash = hash.map_or(KECCAK256_EMPTY, B256::new);
+            let account = Account { nonce, balance: U256::from_limbs(limbs) >> shift, code_hash };
+            prop_assert_eq!(decode_account(&encode_account(&account)), Some(account));
+        }
+
+        #[test]
+        fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..90)) {
+            for domain in Domain::ALL {
+                let _ = history_key(domain, &bytes, 1);
+            }
+            let _ = (decode_account(&bytes), decode_word(&bytes), decode_body(&bytes), decode_changes_key(&bytes));
+            let _ = (decode_block_key(&bytes), decode_u64(&bytes));
+            prop_assert!(decode_changes(&bytes).count() <= bytes.len());
+        }
+    }
+}

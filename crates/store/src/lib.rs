@@ -24,6 +24,7 @@ mod write;
 
 pub use block::{BlockLocation, CanonicalBlock, Commit, StoredBlock};
 pub use error::StoreError;
+pub use scan::AccountVisitor;
 pub use snapshot::Snapshot;
 pub use state_at::StateAt;
 pub use stats::{StoreStats, TableStats};

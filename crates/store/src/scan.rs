@@ -12,6 +12,9 @@ use alloy_primitives::{Address, U256};
 use redb::Range;
 use rialto_state::{Account, Code, StateReader};
 
+/// Is shown an account, its code and its slots that are not zero, ascending; false ends the walk.
+pub type AccountVisitor<'a> = &'a mut dyn FnMut(Address, &Account, &Code, &[(U256, U256)]) -> bool;
+
 type Entry = (Vec<u8>, Vec<u8>);
 
 /// The entries of a table in their order, with a look at the next one.
@@ -139,12 +142,8 @@ impl StateAt {
         Ok(strays)
     }
 
-    /// Calls `visit` with every account, its code and its slots that are not zero, ascending, until it returns false. Takes the
-    /// memory of the largest storage.
-    pub fn for_each_account(
-        &self,
-        visit: &mut dyn FnMut(Address, &Account, &Code, &[(U256, U256)]) -> bool,
-    ) -> Result<(), StoreError> {
+    /// Shows `visit` every account, ascending by address. Takes the memory of the largest storage.
+    pub fn for_each_account(&self, visit: AccountVisitor<'_>) -> Result<(), StoreError> {
         let mut words = Vec::new();
         let mut is_stopped = false;
         self.walk(&mut |address, account, slots| {

@@ -34,6 +34,10 @@ const LOCK_FILE: &str = "LOCK";
 /// Where commits need not be durable, every so many of them one is, so that pages are used again.
 const COMMITS_PER_SYNC: u64 = 64;
 
+/// Length of the file above which commits also keep what makes opening it after a crash quick, instead of reading all of it. That costs
+/// a commit a second sync; below this length reading all of it takes seconds.
+const QUICK_REPAIR_BYTES: u64 = 1 << 30;
+
 /// Most bytes of codes and their translations in memory.
 const CODE_CACHE_BYTES: usize = 256 << 20;
 
@@ -119,6 +123,8 @@ impl Store {
         is_checked: bool,
         lock: Option<File>,
     ) -> Result<Self, StoreError> {
+        // Memory lasts as long as the process, whatever is synced.
+        let options = StoreOptions { is_durable: options.is_durable && !matches!(place, Place::Memory), ..options };
         let engine = Engine::open(place, options.cache_bytes, is_checked)?;
         let code_cache = Arc::new(CodeCache::new(CODE_CACHE_BYTES));
         let store = Self {
@@ -293,6 +299,7 @@ fn write(
     sequence: &mut u64,
     body: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    let is_large = engine.file_bytes()?.is_some_and(|bytes| bytes > QUICK_REPAIR_BYTES);
     let mut transaction: WriteTransaction = engine.database()?.begin_write()?;
     let mut writer = Writer::open(&transaction)?;
     body(&mut writer)?;
@@ -300,7 +307,9 @@ fn write(
     *sequence = last + 1;
     writer.meta.insert(meta::SEQUENCE, &sequence.to_be_bytes()[..])?;
     drop(writer);
-    if !is_durable && !sequence.is_multiple_of(COMMITS_PER_SYNC) {
+    if is_durable || sequence.is_multiple_of(COMMITS_PER_SYNC) {
+        transaction.set_quick_repair(is_large);
+    } else {
         transaction.set_durability(Durability::None)?;
     }
     Ok(transaction.commit()?)

@@ -134,7 +134,7 @@ fn fill(store: &Store, model: &mut Model) -> StoreError {
         diff.codes.push(code);
         diff.codes.sort_unstable_by_key(Code::hash);
         let block = model.next_block(diff, size, &head_state(store));
-        match store.commit(&Commit { append: &[block.block.clone()], ..Commit::default() }) {
+        match store.commit(&Commit { append: std::slice::from_ref(&block.block), ..Commit::default() }) {
             Ok(()) => model.blocks.push(block),
             Err(error) => return error,
         }
@@ -150,7 +150,7 @@ fn a_disk_that_fails_to_sync_gives_an_error() {
     model.initialise(&store);
     disk.with(|disk| disk.syncs_fail = true);
     let block = model.random_block(0, &head_state(&store));
-    let result = store.commit(&Commit { append: &[block.block.clone()], ..Commit::default() });
+    let result = store.commit(&Commit { append: std::slice::from_ref(&block.block), ..Commit::default() });
     let error = result.expect_err("nothing can be made durable");
     assert!(error.to_string().contains("the disk is gone"), "{error}");
     disk.with(|disk| disk.syncs_fail = false);

@@ -93,6 +93,7 @@ impl Snapshot {
         let mut storage_nodes = 0;
         let mut account_walk = self.begin_walk(None, state_root, report);
         while let Some((key, value)) = account_walk.next_leaf()? {
+            progress("nodes", account_walk.visited + storage_nodes);
             let key = B256::from_slice(&key.pack());
             let Ok(account) = TrieAccount::decode(&mut &value[..]) else {
                 account_walk.report.problem(format!("leaf {key}: expected an account"));
@@ -104,7 +105,6 @@ impl Snapshot {
             let mut walk = self.begin_walk(Some(key), account.storage_root, account_walk.report);
             while walk.next_leaf()?.is_some() {}
             storage_nodes += walk.visited;
-            progress("nodes", account_walk.visited + storage_nodes);
         }
         let account_nodes = account_walk.visited;
         for (domain, visited) in [(Domain::AccountNodes, account_nodes), (Domain::StorageNodes, storage_nodes)] {
