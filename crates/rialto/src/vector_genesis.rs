@@ -10,7 +10,7 @@ use rialto_vm::Fork;
 use serde_json::{Map, Value, json};
 
 /// The fields of `config`, with the fork that each begins and whether a chain may go without it.
-const FIELDS: [(&str, Fork, bool); 25] = [
+const FIELDS: [(&str, Fork, bool); 26] = [
     ("homesteadBlock", Fork::Homestead, false),
     ("daoForkBlock", Fork::DaoFork, true),
     ("eip150Block", Fork::TangerineWhistle, false),
@@ -35,6 +35,7 @@ const FIELDS: [(&str, Fork, bool); 25] = [
     ("bpo3Time", Fork::Bpo3, true),
     ("bpo4Time", Fork::Bpo4, true),
     ("bpo5Time", Fork::Bpo5, true),
+    ("amsterdamDraftTime", Fork::AmsterdamDraft, true),
     ("amsterdamTime", Fork::Amsterdam, true),
 ];
 /// A block that no chain reaches: what is not scheduled by absence alone.
@@ -142,6 +143,7 @@ mod tests {
             "CancunToPragueAtTime15k",
             "Osaka",
             "BPO2ToBPO3AtTime15k",
+            "AmsterdamDraft",
             "Amsterdam",
         ];
         for network in networks {

@@ -41,7 +41,7 @@ const PETERSBURG: &str = "petersburgBlock";
 const MERGE: &str = "mergeNetsplitBlock";
 const TOTAL_DIFFICULTY: &str = "terminalTotalDifficulty";
 
-const FORK_FIELDS: [ForkField; 25] = [
+const FORK_FIELDS: [ForkField; 26] = [
     required("homesteadBlock", Fork::Homestead),
     optional("daoForkBlock", Fork::DaoFork),
     required("eip150Block", Fork::TangerineWhistle),
@@ -66,11 +66,13 @@ const FORK_FIELDS: [ForkField; 25] = [
     optional("bpo3Time", Fork::Bpo3),
     optional("bpo4Time", Fork::Bpo4),
     optional("bpo5Time", Fork::Bpo5),
+    // Our own: no other client has a name for the draft.
+    optional("amsterdamDraftTime", Fork::AmsterdamDraft),
     optional("amsterdamTime", Fork::Amsterdam),
 ];
 
 /// Forks whose blob parameters are those of the fork before where the document has none.
-const INHERITS_BLOB_PARAMS: [Fork; 2] = [Fork::Osaka, Fork::Amsterdam];
+const INHERITS_BLOB_PARAMS: [Fork; 3] = [Fork::Osaka, Fork::AmsterdamDraft, Fork::Amsterdam];
 
 /// A fork that the document schedules.
 struct Scheduled {
