@@ -77,9 +77,10 @@ where
     R: Serialize + Clone + Send + 'static,
     F: Fn(&Params, &Arc<RpcContext>) -> Result<R, EngineError> + Clone + Send + Sync + 'static,
 {
-    let method = move |params: jsonrpsee::types::Params<'_>, context: Arc<Arc<RpcContext>>, _: jsonrpsee::Extensions| {
-        handler(&Params::parse(params.as_str())?, &context).map_err(RpcError::from)
-    };
+    let method =
+        move |params: jsonrpsee::types::Params<'_>, context: Arc<Arc<RpcContext>>, _: jsonrpsee::Extensions| {
+            handler(&Params::parse(params.as_str())?, &context).map_err(RpcError::from)
+        };
     module.register_blocking_method(name, method).map(drop)
 }
 
