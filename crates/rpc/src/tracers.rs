@@ -25,7 +25,6 @@ use rialto_vm::Tracer;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-pub(crate) use call::{CallFrame, CallTracer};
 pub(crate) use config::TraceConfig;
 pub(crate) use shared::{Bounds, Shared};
 

@@ -4,6 +4,8 @@ mod raw;
 mod trace;
 mod witness;
 
+pub(crate) use trace::trace_at;
+
 use crate::methods::{Module, Registered, heavy};
 use crate::{RpcError, json::Loose};
 use rialto_node::BlockId;
@@ -16,7 +18,8 @@ pub(crate) fn register(module: &mut Module) -> Registered {
     witness::register(module)?;
     heavy(module, "debug_setHead", |params, context| {
         let Loose(number) = params.required(0, "number")?;
-        let number = u64::try_from(number).map_err(|_| RpcError::invalid_params("number", "at most 64 bits", number))?;
+        let number =
+            u64::try_from(number).map_err(|_| RpcError::invalid_params("number", "at most 64 bits", number))?;
         let hash = context.view()?.hash(BlockId::Number(number))?.ok_or_else(RpcError::unknown_block)?;
         context.node.set_head(hash)?;
         Ok(Value::Null)

@@ -46,7 +46,8 @@ pub(super) fn register(module: &mut Module) -> Registered {
     heavy(module, "debug_getBadBlocks", |_params, _context| Ok(json!([])))?;
     heavy(module, "debug_printBlock", |params, context| {
         let crate::json::Loose(number) = params.required(0, "number")?;
-        let number = u64::try_from(number).map_err(|_| RpcError::invalid_params("number", "at most 64 bits", number))?;
+        let number =
+            u64::try_from(number).map_err(|_| RpcError::invalid_params("number", "at most 64 bits", number))?;
         let id = BlockRef::Id(rialto_node::BlockId::Number(number));
         let block = resolve_block(context, &context.view()?, id)?.ok_or_else(RpcError::unknown_block)?;
         Ok(Value::String(format!("{:#?}", block.block)))

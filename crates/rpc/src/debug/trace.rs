@@ -5,10 +5,10 @@ use crate::methods::{Module, Registered, heavy};
 use crate::simulation::{
     Base, BlockOverrides, CallArgs, CallEnvironment, Overlay, Replay, StateOverrides, rejection_text, resolve_block,
 };
-use crate::tracers::{Shared, TraceConfig, TracedTransaction};
+use crate::tracers::{Bounds, Collector, Shared, TraceConfig, TracedTransaction};
 use crate::{RpcContext, RpcError};
 use alloy_primitives::{B256, Bytes, U256};
-use rialto_node::{ChainBlock, ChainView};
+use rialto_node::{ChainBlock, ChainView, TransactionInBlock};
 use rialto_stf::{Block, BlockExecutor, TxError, recover_sender};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -69,8 +69,7 @@ fn trace_known_block(context: &RpcContext, params: &Params, block: BlockRef) -> 
 
 /// A block that need not be known, with the senders that its signatures give.
 fn decode_block(context: &RpcContext, bytes: &[u8]) -> Result<ChainBlock, RpcError> {
-    let block =
-        Block::decode(bytes).map_err(|error| RpcError::server(format!("could not decode block: {error}")))?;
+    let block = Block::decode(bytes).map_err(|error| RpcError::server(format!("could not decode block: {error}")))?;
     let spec = context.node.spec();
     let rules = spec.rules_at(block.header.number, block.header.timestamp);
     let sender = |transaction| recover_sender(transaction, rules, spec.chain_id);
@@ -120,7 +119,7 @@ fn trace_block(
     config: &TraceConfig,
 ) -> Result<Vec<BlockEntry>, RpcError> {
     let replay = Replay::of(context, view, block)?;
-    let deadline = Instant::now() + context.limits.call_timeout;
+    let deadline = deadline_of(context);
     let receipts = view.receipts(replay.block())?;
     let shared = Shared::default();
     let mut tracer = shared.clone();
@@ -133,9 +132,9 @@ fn trace_block(
     for index in 0..count {
         shared.set(config.collector()?, config.bounds(&context.limits, deadline, room));
         let result = trace_next(&replay, &mut executor, index, logs_before, &shared)?;
-        room = room.checked_sub(result.get().len()).ok_or_else(|| {
-            RpcError::limit("bytes of the trace", context.limits.max_trace_bytes, "more")
-        })?;
+        room = room
+            .checked_sub(result.get().len())
+            .ok_or_else(|| RpcError::limit("bytes of the trace", context.limits.max_trace_bytes, "more"))?;
         let receipt = receipts.as_ref().and_then(|receipts| receipts.get(index));
         logs_before += receipt.map_or(0, |receipt| receipt.logs.len() as u64);
         entries.push(BlockEntry { tx_hash: replay.transaction_hash(index), result });
@@ -146,29 +145,33 @@ fn trace_block(
 fn trace_transaction(context: &RpcContext, hash: &B256, config: &TraceConfig) -> Result<Box<RawValue>, RpcError> {
     let view = context.view()?;
     let place = view.transaction(hash)?.ok_or_else(|| RpcError::server("transaction not found"))?;
-    let shared = Shared::default();
-    trace_at(context, &view, place.block, place.index, config, &shared)
+    let bounds = config.bounds(&context.limits, deadline_of(context), context.limits.max_trace_bytes);
+    trace_at(context, &view, place, config.collector()?, bounds)
 }
 
-/// Traces one transaction of a block.
+/// When a request that begins now has to be done.
+fn deadline_of(context: &RpcContext) -> Instant {
+    Instant::now() + context.limits.call_timeout
+}
+
+/// Traces one transaction of the chain.
 pub(crate) fn trace_at(
     context: &RpcContext,
     view: &ChainView,
-    block: Arc<ChainBlock>,
-    index: usize,
-    config: &TraceConfig,
-    shared: &Shared,
+    place: TransactionInBlock,
+    collector: Box<dyn Collector>,
+    bounds: Bounds,
 ) -> Result<Box<RawValue>, RpcError> {
-    let replay = Replay::of(context, view, block)?;
+    let replay = Replay::of(context, view, place.block)?;
+    let shared = Shared::default();
     let mut tracer = shared.clone();
-    let mut executor = replay.begin_at(context.node.spec(), index)?;
+    let mut executor = replay.begin_at(context.node.spec(), place.index)?;
     executor.set_tracer(Some(&mut tracer));
     let receipts = view.receipts(replay.block())?;
-    let earlier = receipts.iter().flat_map(|receipts| receipts.iter().take(index));
+    let earlier = receipts.iter().flat_map(|receipts| receipts.iter().take(place.index));
     let logs_before = earlier.map(|receipt| receipt.logs.len() as u64).sum();
-    let deadline = Instant::now() + context.limits.call_timeout;
-    shared.set(config.collector()?, config.bounds(&context.limits, deadline, context.limits.max_trace_bytes));
-    trace_next(&replay, &mut executor, index, logs_before, shared)
+    shared.set(collector, bounds);
+    trace_next(&replay, &mut executor, place.index, logs_before, &shared)
 }
 
 /// `debug_traceCall`'s configuration.
@@ -241,7 +244,7 @@ fn trace_call_in(
     let gas_cap = context.limits.call_gas_cap;
     let transaction = environment.transaction(args, args.gas.unwrap_or(gas_cap).min(gas_cap));
     let shared = Shared::default();
-    let deadline = Instant::now() + context.limits.call_timeout;
+    let deadline = deadline_of(context);
     shared.set(config.collector()?, config.bounds(&context.limits, deadline, context.limits.max_trace_bytes));
     let mut tracer = shared.clone();
     let mut executor = environment.executor(args);
