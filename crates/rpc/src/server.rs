@@ -171,7 +171,7 @@ async fn accept(listener: TcpListener, port: Arc<Port>, stop: StopHandle) {
     loop {
         let socket = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut stopped => return,
+            () = &mut stopped => break,
         };
         match socket {
             Ok((socket, _)) => connect(socket, &port, &stop),
@@ -179,6 +179,8 @@ async fn accept(listener: TcpListener, port: Arc<Port>, stop: StopHandle) {
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }
+    // Before the last stop handle goes, on which whoever stops the server waits.
+    drop(listener);
 }
 
 /// Serves a connection on a task of its own.

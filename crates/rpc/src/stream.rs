@@ -45,6 +45,7 @@ pub(crate) struct GuardedStream {
     idle: Pin<Box<Sleep>>,
     stall_timeout: Duration,
     stall: Option<Pin<Box<Sleep>>>,
+    is_given_up: bool,
     reader: Option<Waker>,
 }
 
@@ -68,6 +69,7 @@ impl GuardedStream {
             idle: Box::pin(sleep(limits.idle_timeout)),
             stall_timeout: limits.write_stall_timeout,
             stall: None,
+            is_given_up: false,
             reader: None,
         };
         (stream, Arc::new(ConnectionControl(Mutex::new(Some(sender)))))
@@ -112,6 +114,11 @@ impl GuardedStream {
         let limit = self.stall_timeout;
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
         if stall.as_mut().poll(context).is_ready() {
+            // Whoever reads has to hear of it, too, or would wait for a peer that is given up.
+            self.is_given_up = true;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
             return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the peer does not take what is sent")));
         }
         Poll::Pending
@@ -120,7 +127,7 @@ impl GuardedStream {
 
 impl AsyncRead for GuardedStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        if self.poll_close(context) {
+        if self.is_given_up || self.poll_close(context) {
             return Poll::Ready(Err(Error::new(
                 ErrorKind::ConnectionAborted,
                 "the connection was closed by this node",

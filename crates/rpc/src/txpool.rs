@@ -34,10 +34,7 @@ struct Halves<T> {
 /// Transactions by nonce, in decimal.
 type ByNonce<T> = BTreeMap<String, T>;
 
-fn by_nonce<T>(
-    transactions: &BTreeMap<u64, Arc<PoolTransaction>>,
-    show: fn(&PoolTransaction) -> T,
-) -> ByNonce<T> {
+fn by_nonce<T>(transactions: &BTreeMap<u64, Arc<PoolTransaction>>, show: fn(&PoolTransaction) -> T) -> ByNonce<T> {
     transactions.iter().map(|(nonce, transaction)| (nonce.to_string(), show(transaction))).collect()
 }
 

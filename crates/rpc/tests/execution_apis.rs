@@ -70,10 +70,14 @@ fn filled_node(files: &BTreeMap<String, Vec<u8>>, datadir: Option<PathBuf>) -> A
     }
     let request: Value = serde_json::from_slice(file(files, "headfcu.json")).expect("JSON");
     let hash = |name: &str| -> B256 {
-        request["params"][0][name].as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name}: {request}"))
+        request["params"][0][name]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("{name}: {request}"))
     };
-    let status =
-        node.set_forkchoice(hash("headBlockHash"), hash("safeBlockHash"), hash("finalizedBlockHash")).expect("a status");
+    let status = node
+        .set_forkchoice(hash("headBlockHash"), hash("safeBlockHash"), hash("finalizedBlockHash"))
+        .expect("a status");
     assert_eq!(status, ForkchoiceStatus::Valid);
     node
 }

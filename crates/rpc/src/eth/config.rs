@@ -82,10 +82,15 @@ struct Chain<'a> {
 impl Chain<'_> {
     /// The times at which forks begin, ascending.
     fn times(&self) -> impl Iterator<Item = u64> + '_ {
-        let times: BTreeSet<u64> = self.spec.schedule.iter().filter_map(|(activation, _)| match activation {
-            Activation::Timestamp(time) => Some(*time),
-            Activation::Block(_) => None,
-        }).collect();
+        let times: BTreeSet<u64> = self
+            .spec
+            .schedule
+            .iter()
+            .filter_map(|(activation, _)| match activation {
+                Activation::Timestamp(time) => Some(*time),
+                Activation::Block(_) => None,
+            })
+            .collect();
         times.into_iter()
     }
 
@@ -198,7 +203,12 @@ mod tests {
             "muirGlacierBlock": 9200000, "berlinBlock": 12244000, "londonBlock": 12965000, "arrowGlacierBlock": 13773000,
             "grayGlacierBlock": 15050000, "shanghaiTime": 1681338455, "cancunTime": 1710338135, "pragueTime": 1746612311}}"#;
         let activations = Activations::read(document, 0);
-        let rows = [(1_681_338_454, "f0afd0e3"), (1_681_338_455, "dce96c2d"), (1_710_338_135, "9f3d2254"), (1_746_612_311, "c376cf8b")];
+        let rows = [
+            (1_681_338_454, "f0afd0e3"),
+            (1_681_338_455, "dce96c2d"),
+            (1_710_338_135, "9f3d2254"),
+            (1_746_612_311, "c376cf8b"),
+        ];
         for (time, expected) in rows {
             assert_eq!(alloy_primitives::hex::encode(activations.fork_id(&genesis, time)), expected, "time {time}");
         }

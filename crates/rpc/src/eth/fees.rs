@@ -154,7 +154,8 @@ fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
             return Err(RpcError::server(format!("invalid reward percentile: {percentile}")));
         }
         if index > 0 && *percentile <= percentiles[index - 1] {
-            let text = format!("invalid reward percentile: #{index}: expected more than the one before, found {percentile}");
+            let text =
+                format!("invalid reward percentile: #{index}: expected more than the one before, found {percentile}");
             return Err(RpcError::server(text));
         }
     }

@@ -31,7 +31,9 @@ pub(crate) fn register(module: &mut Module) -> Registered {
     light(module, "eth_newPendingTransactionFilter", |params: &Params, context: &Arc<RpcContext>| {
         let is_whole = params.optional(0, "fullTransactions")?.unwrap_or(false);
         let arrivals = context.node.subscribe_transactions();
-        context.filters.add(Filter::Transactions { is_whole, arrivals: Arc::new(Mutex::new(arrivals)) }, &context.limits)
+        context
+            .filters
+            .add(Filter::Transactions { is_whole, arrivals: Arc::new(Mutex::new(arrivals)) }, &context.limits)
     })?;
     light(module, "eth_uninstallFilter", |params: &Params, context: &Arc<RpcContext>| {
         Ok(context.filters.remove(&params.required::<String>(0, "filterId")?))
@@ -188,12 +190,7 @@ fn path(view: &ChainView, from: Place, limits: &RpcLimits) -> Result<Path, RpcEr
     Ok(Path { removed, first })
 }
 
-fn log_changes(
-    view: &ChainView,
-    query: &LogQuery,
-    last: Place,
-    limits: &RpcLimits,
-) -> Result<Vec<LogJson>, RpcError> {
+fn log_changes(view: &ChainView, query: &LogQuery, last: Place, limits: &RpcLimits) -> Result<Vec<LogJson>, RpcError> {
     let path = path(view, last, limits)?;
     let mut logs = Vec::new();
     for block in &path.removed {

@@ -132,9 +132,11 @@ impl LogMatcher {
     pub(super) fn matches(&self, log: &Log) -> bool {
         (self.addresses.is_empty() || self.addresses.binary_search(&log.address).is_ok())
             && self.topics.len() <= log.topics.len()
-            && self.topics.iter().zip(log.topics.iter()).all(|(place, topic)| {
-                place.is_empty() || place.binary_search(topic).is_ok()
-            })
+            && self
+                .topics
+                .iter()
+                .zip(log.topics.iter())
+                .all(|(place, topic)| place.is_empty() || place.binary_search(topic).is_ok())
     }
 
     /// The logs of a block that match.
@@ -339,7 +341,9 @@ mod tests {
             let found = limits.check(first, last).err().map(|error| error.message);
             match expected {
                 None => assert_eq!(found, None, "{first} to {last}"),
-                Some(text) => assert!(found.as_ref().is_some_and(|found| found.contains(text)), "{first}, {last}: {found:?}"),
+                Some(text) => {
+                    assert!(found.as_ref().is_some_and(|found| found.contains(text)), "{first}, {last}: {found:?}")
+                }
             }
         }
     }

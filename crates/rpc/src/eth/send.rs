@@ -48,7 +48,8 @@ async fn submit_raw(context: &Arc<RpcContext>, bytes: Bytes) -> Result<B256, Rpc
 
 fn submit(context: &RpcContext, bytes: &[u8]) -> Result<B256, RpcError> {
     let view = context.view()?;
-    let transaction = PoolTransaction::decode(bytes, context.node.spec(), &view.head().block.header)?;
+    let (spec, head) = (context.node.spec(), &view.head().block.header);
+    let transaction = PoolTransaction::decode(bytes, spec, head)?.with_proofs_for(spec, head)?;
     Ok(context.node.submit(transaction)?)
 }
 

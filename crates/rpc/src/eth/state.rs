@@ -141,7 +141,8 @@ impl FromJson for StorageKey {
         if digits.len() > 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
-        let slot = if digits.is_empty() { U256::ZERO } else { U256::from_str_radix(digits, 16).map_err(|_| wrong())? };
+        let slot =
+            if digits.is_empty() { U256::ZERO } else { U256::from_str_radix(digits, 16).map_err(|_| wrong())? };
         Ok(Self { slot, has_32_bytes: digits.len().div_ceil(2) == 32 })
     }
 }

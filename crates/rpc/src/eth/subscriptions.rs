@@ -65,7 +65,8 @@ impl Topic {
         match name.as_str() {
             "newHeads" => Ok(Self::Heads),
             "logs" => {
-                let matcher = params.get(1).map(|value| Fields::of(value).and_then(|fields| LogMatcher::from_fields(&fields)));
+                let matcher =
+                    params.get(1).map(|value| Fields::of(value).and_then(|fields| LogMatcher::from_fields(&fields)));
                 let matcher = matcher.transpose().map_err(|error| error.into_rpc("filter"))?;
                 Ok(Self::Logs(matcher.unwrap_or_default()))
             }

@@ -65,11 +65,7 @@ fn at<R>(
 }
 
 /// The receipt of a canonical transaction.
-pub(super) fn receipt_of(
-    context: &RpcContext,
-    view: &ChainView,
-    hash: &B256,
-) -> Result<Option<ReceiptJson>, RpcError> {
+pub(super) fn receipt_of(context: &RpcContext, view: &ChainView, hash: &B256) -> Result<Option<ReceiptJson>, RpcError> {
     let Some(found) = view.transaction(hash)? else { return Ok(None) };
     let Some(receipts) = view.receipts(&found.block)? else { return Ok(None) };
     Ok(ReceiptJson::new(context.node.spec(), &found.block, &receipts, found.index))
@@ -88,9 +84,9 @@ fn by_sender_and_nonce(params: &Params, context: &Arc<RpcContext>) -> Result<Opt
     let (mut unused, mut used) = (view.oldest_state(), view.head().block.header.number);
     if !is_used_after(used)? {
         let content = context.node.pool().content_of(&sender);
-        let found = [content.pending, content.queued].into_iter().find_map(|mut list| {
-            list.get_mut(&sender).and_then(|transactions| transactions.remove(&nonce))
-        });
+        let found = [content.pending, content.queued]
+            .into_iter()
+            .find_map(|mut list| list.get_mut(&sender).and_then(|transactions| transactions.remove(&nonce)));
         return Ok(found.map(|transaction| TransactionJson::pending(&transaction)));
     }
     if is_used_after(unused)? {

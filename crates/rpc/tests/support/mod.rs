@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 /// How long a test waits for what has to come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A genesis document of a chain on which all forks hold from the beginning, with one rich account.
+/// A genesis document of a chain on which all forks to Cancun hold from the beginning, with one rich account.
 pub fn genesis() -> Vec<u8> {
     let rich = json!({ "balance": "0x56bc75e2d63100000" });
     json!({
@@ -22,12 +22,7 @@ pub fn genesis() -> Vec<u8> {
             "chainId": 1337, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0, "eip158Block": 0,
             "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0, "istanbulBlock": 0, "berlinBlock": 0,
             "londonBlock": 0, "mergeNetsplitBlock": 0, "terminalTotalDifficulty": 0, "shanghaiTime": 0, "cancunTime": 0,
-            "pragueTime": 0, "osakaTime": 0,
-            "blobSchedule": {
-                "cancun": { "target": 3, "max": 6, "baseFeeUpdateFraction": 3338477 },
-                "prague": { "target": 6, "max": 9, "baseFeeUpdateFraction": 5007716 },
-                "osaka": { "target": 6, "max": 9, "baseFeeUpdateFraction": 5007716 },
-            },
+            "blobSchedule": { "cancun": { "target": 3, "max": 6, "baseFeeUpdateFraction": 3338477 } },
         },
         "nonce": "0x0", "timestamp": "0x0", "extraData": "0x", "gasLimit": "0x1c9c380", "difficulty": "0x0",
         "mixHash": "0x0000000000000000000000000000000000000000000000000000000000000000",
