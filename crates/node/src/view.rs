@@ -130,6 +130,10 @@ impl ChainView {
 
     /// The receipts of the block, `None` where it was never executed here, or its layer is gone.
     pub fn receipts(&self, block: &ChainBlock) -> Result<Option<Arc<Vec<Receipt>>>, NodeError> {
+        if block.block.transactions.is_empty() {
+            // Nothing is stored for the genesis block, which was never executed.
+            return Ok(Some(Arc::default()));
+        }
         self.receipts_of(&block.hash)
     }
 

@@ -28,6 +28,12 @@ const DEFAULT_FILTER: &str = "warn";
 /// Shortest time between blocks of interval mining.
 const BLOCK_TIME_MIN: Duration = Duration::from_millis(1);
 
+/// `web3_clientVersion`. Hardhat's helpers for tests refuse nodes whose version doesn't begin with the name of one that is
+/// known to have what they call.
+fn dev_version() -> String {
+    format!("anvil/{}", client_version())
+}
+
 /// Which transaction comes first in a block.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Order {
@@ -267,7 +273,7 @@ pub fn run(args: &DevArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let config = MinerConfig { mode: args.mode(), order, fee_recipient: Address::ZERO };
     let miner = Miner::start(Arc::clone(&node), config)?;
     let dev = DevState::new(Arc::clone(&miner), accounts.clone());
-    let context = RpcContext::new(Arc::clone(&node), limits.clone(), client_version(), Some(dev));
+    let context = RpcContext::new(Arc::clone(&node), limits.clone(), dev_version(), Some(dev));
     let runtime = service::runtime()?;
     runtime.block_on(async {
         let signals = StopSignals::catch()?;

@@ -25,7 +25,10 @@ const CALL_STIPEND: u64 = 2_300;
 pub(crate) fn register(module: &mut Module) -> Registered {
     heavy(module, "eth_estimateGas", |params, context| {
         let args: CallArgs = params.required(0, "transaction")?;
-        let block = params.optional(1, "block")?.unwrap_or(BlockRef::LATEST);
+        // In dev mode the next block's time may be far from the head's, and contracts look at it; what is estimated is what
+        // will be mined.
+        let usual = if context.dev.is_some() { BlockRef::Pending } else { BlockRef::LATEST };
+        let block = params.optional(1, "block")?.unwrap_or(usual);
         let state_overrides: Option<StateOverrides> = params.optional(2, "stateOverrides")?;
         let block_overrides: Option<BlockOverrides> = params.optional(3, "blockOverrides")?;
         let view = context.view()?;

@@ -24,7 +24,6 @@ pub(crate) struct CallArgs {
     pub max_fee_per_blob_gas: Option<U256>,
     pub blob_versioned_hashes: Option<Vec<B256>>,
     pub authorization_list: Option<Vec<Authorization>>,
-    has_blobs: bool,
 }
 
 impl FromJson for CallArgs {
@@ -46,7 +45,6 @@ impl FromJson for CallArgs {
             max_fee_per_blob_gas: fields.optional("maxFeePerBlobGas")?,
             blob_versioned_hashes: fields.optional("blobVersionedHashes")?,
             authorization_list: items(&fields, "authorizationList", authorization)?,
-            has_blobs: fields.get("blobs").is_some(),
         })
     }
 }
@@ -93,9 +91,6 @@ impl CallArgs {
 
     /// What can't be meant, whatever the state.
     pub(crate) fn check(&self, chain_id: u64) -> Result<(), RpcError> {
-        if self.has_blobs {
-            return Err(RpcError::server("\"blobs\" is not supported for this RPC method"));
-        }
         if self.gas_price.is_some() && (self.max_fee_per_gas.is_some() || self.max_priority_fee_per_gas.is_some()) {
             return Err(RpcError::server("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"));
         }
