@@ -12,14 +12,10 @@ use std::fmt;
 
 /// Code for what the node refuses or could not do.
 pub const SERVER_ERROR: i32 = -32000;
-/// Code for a resource that is not there (any more).
-pub const RESOURCE_NOT_FOUND: i32 = -32001;
 /// Code for what took too long.
 pub const RESOURCE_UNAVAILABLE: i32 = -32002;
 /// Code for what is beyond this node's limits.
 pub const LIMIT_EXCEEDED: i32 = -32005;
-/// Code for an unknown method.
-pub const METHOD_NOT_FOUND: i32 = -32601;
 /// Code for malformed parameters.
 pub const INVALID_PARAMS: i32 = -32602;
 /// Code for a failure of the node itself.

@@ -210,7 +210,7 @@ fn receipts_are_waited_for() {
     while server.node.pool().status().0 == 0 {
         std::thread::yield_now();
     }
-    mine(&server.node, 1, &[transaction.clone()]);
+    mine(&server.node, 1, std::slice::from_ref(&transaction));
     let answer = client.receive().expect("an answer");
     assert_eq!(answer["result"]["transactionHash"], json!(transaction.hash()), "{answer}");
     let mut http = server.http();

@@ -14,10 +14,10 @@ use std::sync::Arc;
 pub(crate) fn register(module: &mut Module) -> Registered {
     light(module, "eth_getTransactionByHash", by_transaction_hash)?;
     light(module, "eth_getTransactionByBlockHashAndIndex", |params, context| {
-        at(params, context, by_hash(params)?, |block, index| TransactionJson::in_block(block, index))
+        at(params, context, by_hash(params)?, TransactionJson::in_block)
     })?;
     light(module, "eth_getTransactionByBlockNumberAndIndex", |params, context| {
-        at(params, context, by_number(params)?, |block, index| TransactionJson::in_block(block, index))
+        at(params, context, by_number(params)?, TransactionJson::in_block)
     })?;
     light(module, "eth_getRawTransactionByHash", raw_by_transaction_hash)?;
     light(module, "eth_getRawTransactionByBlockHashAndIndex", |params, context| {

@@ -192,6 +192,8 @@ impl FromJson for Bytes {
     fn from_json(value: &Value) -> Result<Self, ParamError> {
         const EXPECTED: &str = "0x-prefixed bytes in hex";
         let digits = value.as_str().and_then(|text| text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")));
+        // The decoder takes a prefix, which would be the second one.
+        let digits = digits.filter(|digits| !digits.starts_with("0x"));
         let digits = digits.ok_or_else(|| ParamError::new(EXPECTED, value))?;
         hex::decode(digits.as_bytes()).map(Bytes::from).map_err(|_| ParamError::new(EXPECTED, value))
     }
@@ -247,8 +249,8 @@ impl FromJson for Loose {
                 if digits.len() > 78 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return Err(wrong());
                 }
-                if digits.is_empty() && radix == 16 {
-                    return Ok(Self(U256::ZERO));
+                if digits.is_empty() {
+                    return if radix == 16 { Ok(Self(U256::ZERO)) } else { Err(wrong()) };
                 }
                 U256::from_str_radix(digits, radix).map(Self).map_err(|_| wrong())
             }
@@ -307,5 +309,180 @@ impl FromJson for BlockRef {
                 Self::Id(BlockId::Number(number))
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{address, b256};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Reads a value as a type and shows what came out.
+    fn read<T: FromJson + fmt::Debug>(value: &Value) -> Option<String> {
+        T::from_json(value).ok().map(|value| format!("{value:?}"))
+    }
+
+    #[test]
+    fn values_are_read_strictly() {
+        type Read = fn(&Value) -> Option<String>;
+        let (u64s, u256s, bytes): (Read, Read, Read) = (read::<u64>, read::<U256>, read::<Bytes>);
+        let (addresses, booleans): (Read, Read) = (read::<Address>, read::<bool>);
+        let rows: [(&str, Read, Value, Option<&str>); 30] = [
+            ("zero", u64s, json!("0x0"), Some("0")),
+            ("quantity", u64s, json!("0x1f"), Some("31")),
+            ("upper case digits", u64s, json!("0x1F"), Some("31")),
+            ("largest", u64s, json!("0xffffffffffffffff"), Some("18446744073709551615")),
+            ("one more", u64s, json!("0x10000000000000000"), None),
+            ("leading zero", u64s, json!("0x01"), None),
+            ("no digits", u64s, json!("0x"), None),
+            ("no prefix", u64s, json!("1"), None),
+            ("sign", u64s, json!("0x-1"), None),
+            ("plus", u64s, json!("0x+1"), None),
+            ("not hex", u64s, json!("0xg"), None),
+            ("space", u64s, json!("0x1 "), None),
+            ("number", u64s, json!(1), None),
+            ("null", u64s, json!(null), None),
+            ("256 bits", u256s, json!(format!("0x{}", "f".repeat(64))), Some(&U256::MAX.to_string())),
+            ("257 bits", u256s, json!(format!("0x1{}", "0".repeat(64))), None),
+            ("underscore", u256s, json!("0x1_0"), None),
+            ("no bytes", bytes, json!("0x"), Some("0x")),
+            ("bytes", bytes, json!("0x00fF"), Some("0x00ff")),
+            ("half a byte", bytes, json!("0x0"), None),
+            ("bytes without a prefix", bytes, json!("00"), None),
+            ("two prefixes", bytes, json!("0x0x00"), None),
+            (
+                "address",
+                addresses,
+                json!("0x00000000219AB540356cBB839Cbe05303d7705Fa"),
+                Some("0x00000000219ab540356cbb839cbe05303d7705fa"),
+            ),
+            ("short address", addresses, json!("0x00"), None),
+            ("address without a prefix", addresses, json!("00000000219ab540356cbb839cbe05303d7705fa"), None),
+            ("prefix within", addresses, json!("0x0x00000219ab540356cbb839cbe05303d7705fa"), None),
+            ("flag", booleans, json!(true), Some("true")),
+            ("flag as text", booleans, json!("true"), None),
+            ("flag as a number", booleans, json!(1), None),
+            ("flag as an array", booleans, json!([true]), None),
+        ];
+        for (name, read, value, expected) in rows {
+            assert_eq!(read(&value).as_deref(), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn blocks_are_named_in_many_ways() {
+        let hash = b256!("00000000000000000000000000000000000000000000000000000000deadbeef");
+        let by_hash = |require_canonical| Some(BlockRef::Hash { hash, require_canonical });
+        let rows = [
+            (json!("latest"), Some(BlockRef::LATEST)),
+            (json!("earliest"), Some(BlockRef::Id(BlockId::Earliest))),
+            (json!("pending"), Some(BlockRef::Pending)),
+            (json!("safe"), Some(BlockRef::Id(BlockId::Safe))),
+            (json!("finalized"), Some(BlockRef::Id(BlockId::Finalized))),
+            (json!("0x0"), Some(BlockRef::Id(BlockId::Number(0)))),
+            (json!("0x10"), Some(BlockRef::Id(BlockId::Number(16)))),
+            (json!(hash), by_hash(false)),
+            (json!({ "blockHash": hash }), by_hash(false)),
+            (json!({ "blockHash": hash, "requireCanonical": true }), by_hash(true)),
+            (json!({ "blockNumber": "0x1" }), Some(BlockRef::Id(BlockId::Number(1)))),
+            (json!({ "blockNumber": "latest" }), Some(BlockRef::LATEST)),
+            (json!({ "blockNumber": "0x1", "blockHash": hash }), None),
+            (json!({ "blockHash": hash, "requireCanonical": "yes" }), None),
+            (json!({}), None),
+            (json!("0x010"), None),
+            (json!("2"), None),
+            (json!(2), None),
+            (json!("newest"), None),
+            (json!("LATEST"), None),
+            (json!(["latest"]), None),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(BlockRef::from_json(&value).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn loose_numbers_are_as_tools_write_them() {
+        let rows = [
+            (json!(10), Some(10)),
+            (json!("10"), Some(10)),
+            (json!("0x10"), Some(16)),
+            (json!("0x010"), Some(16)),
+            (json!("0x"), Some(0)),
+            (json!(""), None),
+            (json!("-1"), None),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!("0xzz"), None),
+            (json!(null), None),
+        ];
+        for (value, expected) in rows {
+            let found = Loose::from_json(&value).ok();
+            assert_eq!(found, expected.map(|number| Loose(U256::from(number))), "{value}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_positional_and_errors_say_where() {
+        let rows = [
+            ("none at all", None, Ok(0)),
+            ("empty", Some("[]"), Ok(0)),
+            ("null", Some("null"), Ok(0)),
+            ("two", Some(r#"[1, null]"#), Ok(2)),
+            ("object", Some("{}"), Err("params: expected an array, found an object of 0 fields")),
+            ("text", Some("\"x\""), Err("params: expected an array, found \"x\"")),
+        ];
+        for (name, raw, expected) in rows {
+            let found = Params::parse(raw);
+            let found = found.as_ref().map(Params::len).map_err(|error| (error.code, error.message.as_str()));
+            assert_eq!(found, expected.map_err(|text| (INVALID_PARAMS, text)), "{name}");
+        }
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert!(Params::parse(Some(&deep)).is_err(), "nested too deep");
+        let params = Params::parse(Some(r#"["0x1", null, ["0x2", "x"], {"a": {"b": "y"}}]"#)).expect("an array");
+        assert_eq!(params.required::<u64>(0, "count"), Ok(1));
+        assert_eq!(params.optional::<u64>(1, "count"), Ok(None));
+        let text = |error: RpcError| error.message;
+        let missing = params.required::<u64>(1, "count").map_err(text);
+        assert_eq!(missing, Err("missing value for required argument 1 (count)".into()));
+        let nested = params.required::<Vec<u64>>(2, "list").map_err(text);
+        assert_eq!(nested, Err("list[1]: expected a hex quantity of at most 64 bits, found \"x\"".into()));
+        let value = params.get(3).expect("an object");
+        let inner = Fields::of(value).expect("fields").required::<u64>("a").map_err(|error| error.into_rpc("object"));
+        let expected = "object.a: expected a hex quantity of at most 64 bits, found an object of 1 fields";
+        assert_eq!(inner.map_err(text), Err(expected.into()));
+    }
+
+    #[test]
+    fn long_values_are_shortened_in_errors() {
+        let error = ParamError::new("less", &json!("x".repeat(1_000)));
+        assert!(error.found.len() < 100, "{}", error.found);
+        let error = ParamError::new("less", &json!(vec![0; 1_000]));
+        assert_eq!(error.found, "an array of 1000 items");
+    }
+
+    proptest! {
+        #[test]
+        fn quantities_round_trip(number: u64, wide: [u64; 4]) {
+            prop_assert_eq!(u64::from_json(&json!(format!("{number:#x}"))), Ok(number));
+            let wide = U256::from_limbs(wide);
+            prop_assert_eq!(U256::from_json(&json!(format!("{wide:#x}"))), Ok(wide));
+            prop_assert_eq!(Loose::from_json(&json!(wide.to_string())), Ok(Loose(wide)));
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text: String) {
+            let value = json!(text);
+            let _ = (u64::from_json(&value), U256::from_json(&value), Bytes::from_json(&value), B256::from_json(&value));
+            let _ = (Address::from_json(&value), BlockRef::from_json(&value), Loose::from_json(&value));
+        }
+    }
+
+    #[test]
+    fn addresses_ignore_case() {
+        let expected = address!("00000000219ab540356cbb839cbe05303d7705fa");
+        assert_eq!(Address::from_json(&json!(expected.to_checksum(None))), Ok(expected));
     }
 }
