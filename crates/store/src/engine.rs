@@ -10,13 +10,20 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Opens a backend, each time it is called the same.
+pub type OpenBackend = Arc<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>;
+
+/// Length of the file above which commits also keep what makes opening it after a crash quick, instead of reading all of it. That costs
+/// a commit a second sync; below this length reading all of it takes seconds.
+const QUICK_REPAIR_BYTES: u64 = 1 << 30;
+
 /// Where the database lies.
 #[derive(Clone)]
 pub(crate) enum Place {
     File(PathBuf),
     Memory,
-    /// Something that is opened with this function.
-    Backend(Arc<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>),
+    /// Something that is opened with this function; and the length above which it is to be repaired quickly.
+    Backend(OpenBackend, u64),
 }
 
 /// The open database, or none after an error.
@@ -51,7 +58,7 @@ impl Engine {
         let result = match &self.place {
             Place::File(path) => builder.create(path),
             Place::Memory => builder.create_with_backend(InMemoryBackend::new()),
-            Place::Backend(open) => builder.create_with_backend(BoxedBackend(open())),
+            Place::Backend(open, _) => builder.create_with_backend(BoxedBackend(open())),
         };
         result.map_err(|error| match (error, &self.place) {
             (redb::DatabaseError::DatabaseAlreadyOpen, Place::File(path)) => StoreError::Locked { path: path.clone() },
@@ -64,6 +71,14 @@ impl Engine {
         let Place::File(path) = &self.place else { return Ok(None) };
         let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path, &error))?;
         Ok(Some(metadata.len()))
+    }
+
+    /// Whether a commit should keep what makes opening the file after a crash quick.
+    pub fn wants_quick_repair(&self) -> Result<bool, StoreError> {
+        match &self.place {
+            Place::Backend(open, limit) => Ok(open().len().map_err(redb::Error::from)? > *limit),
+            _ => Ok(self.file_bytes()?.is_some_and(|bytes| bytes > QUICK_REPAIR_BYTES)),
+        }
     }
 
     /// Closes the database after an error, so that it is opened again. A database in memory has no errors of this kind.

@@ -6,8 +6,8 @@
 //! their changes, and the first chunk that is left says where to go on. A window that grows stops this; one that shrinks
 //! is reached in steps.
 //!
-//! **Side blocks.** A block that is not canonical and lies below the window, or at or below the finalized block, can't become
-//! canonical any more.
+//! **Side blocks.** A block that is not canonical and lies below the window, or below the finalized block, can't become canonical
+//! any more.
 
 use crate::codec::{decode_block_key, decode_changes, decode_changes_key, decode_u64, history_key};
 use crate::tables::{CHUNK_KEYS, meta};

@@ -12,12 +12,12 @@
 
 use crate::codec::{block_key, decode_block_key, decode_u64};
 use crate::codes::CodeCache;
-use crate::engine::{Engine, Place};
+use crate::engine::{Engine, OpenBackend, Place};
 use crate::tables::{SCHEMA, meta};
 use crate::write::Writer;
 use crate::{Commit, Snapshot, StoreError, StoredBlock};
 use alloy_primitives::B256;
-use redb::{Durability, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
+use redb::{Durability, ReadableDatabase, ReadableTable, WriteTransaction};
 use rialto_state::MemoryState;
 use rialto_trie::StateTrie;
 use std::fs::{self, File, TryLockError};
@@ -33,10 +33,6 @@ const LOCK_FILE: &str = "LOCK";
 
 /// Where commits need not be durable, every so many of them one is, so that pages are used again.
 const COMMITS_PER_SYNC: u64 = 64;
-
-/// Length of the file above which commits also keep what makes opening it after a crash quick, instead of reading all of it. That costs
-/// a commit a second sync; below this length reading all of it takes seconds.
-const QUICK_REPAIR_BYTES: u64 = 1 << 30;
 
 /// Most bytes of codes and their translations in memory.
 const CODE_CACHE_BYTES: usize = 256 << 20;
@@ -108,13 +104,11 @@ impl Store {
         Self::open_place(Place::Memory, options, false, None)
     }
 
-    /// A database on a backend of the caller's, which is asked for it again after an error. For tests of failing disks.
+    /// A database on a backend of the caller's, which is asked for it again after an error, and the length above which its commits
+    /// prepare for a crash. For tests of failing disks.
     #[doc(hidden)]
-    pub fn on_backend(
-        open: Arc<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
-        options: StoreOptions,
-    ) -> Result<Self, StoreError> {
-        Self::open_place(Place::Backend(open), options, false, None)
+    pub fn on_backend(open: OpenBackend, quick_repair_bytes: u64, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_place(Place::Backend(open, quick_repair_bytes), options, false, None)
     }
 
     fn open_place(
@@ -299,7 +293,7 @@ fn write(
     sequence: &mut u64,
     body: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let is_large = engine.file_bytes()?.is_some_and(|bytes| bytes > QUICK_REPAIR_BYTES);
+    let is_large = engine.wants_quick_repair()?;
     let mut transaction: WriteTransaction = engine.database()?.begin_write()?;
     let mut writer = Writer::open(&transaction)?;
     body(&mut writer)?;

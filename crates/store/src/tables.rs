@@ -12,7 +12,7 @@
 //! | `transactions` | 32 transaction's hash | 8 number, 4 index; canonical ones |
 //! | `transaction_hashes` | `u64` number | 32 each, in their order; of a canonical block |
 //! | `blooms` | `u64` number | 256 bloom filter; of a canonical block with logs |
-//! | `codes` | 32 hash | code |
+//! | `codes` | 32 hash | code; stays for ever, as any state may name it |
 //! | `accounts` | 20 address | 1 flag and length, 1 length, nonce, balance, 32 code hash if there is code; see `codec` |
 //! | `storage` | 20 address, 32 slot | 1 to 32 bytes of the word, without leading zeros |
 //! | `account_nodes` | packed path, 1 its nibbles | node's RLP |

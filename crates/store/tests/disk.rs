@@ -55,7 +55,7 @@ impl DiskFile {
 
     fn store(&self) -> Result<Store, StoreError> {
         let file = self.clone();
-        Store::on_backend(Arc::new(move || Box::new(file.clone())), options())
+        Store::on_backend(Arc::new(move || Box::new(file.clone())), u64::MAX, options())
     }
 }
 
@@ -230,6 +230,39 @@ fn damaged_files_are_noticed() {
     }
     eprintln!("{refused} refused, {found} found by verification, {clean} without effect, {panics} panics of redb");
     assert!(refused + found > 20, "damage is noticed");
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    chain(folder.path());
+    let database = redb::Database::create(folder.path().join("rialto.redb")).expect("it is closed");
+    let transaction = database.begin_write().expect("a transaction");
+    let table = redb::TableDefinition::<&str, &[u8]>::new("meta");
+    transaction.open_table(table).expect("it is there").insert("schema", &7u64.to_be_bytes()[..]).expect("room");
+    transaction.commit().expect("room");
+    drop(database);
+    let error = Store::open(folder.path(), options()).err().expect("it is newer");
+    assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 1 }), "{error}");
+    assert!(error.to_string().contains("a newer version of rialto wrote this database"), "{error}");
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let rows: [(&str, Vec<u8>); 3] = [
+        ("text", b"not a database".repeat(1000)),
+        ("a page of zeros", vec![0; PAGE]),
+        ("a beginning only", b"redb".to_vec()),
+    ];
+    for (name, bytes) in rows {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("rialto.redb"), bytes).expect("room");
+        assert!(matches!(Store::open(folder.path(), options()), Err(StoreError::Backend(_))), "{name}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, b"").expect("room");
+    assert!(matches!(Store::open(&file, options()), Err(StoreError::Backend(_))), "a file is no folder");
 }
 
 #[test]
