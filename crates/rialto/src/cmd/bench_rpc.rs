@@ -124,7 +124,7 @@ impl Drop for DevNode {
 
 /// The URL in the line that says where the node serves.
 fn served_url(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let (_, rest) = line.split_once("Listening on 127.0.0.1:")?;
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     (!port.is_empty()).then(|| format!("http://127.0.0.1:{port}"))
 }

@@ -11,7 +11,8 @@ use crate::{CliError, input, logging};
 use alloy_primitives::{Address, Bytes, hex};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
 use rialto_node::{
-    DEV_MNEMONIC, DevAccount, Miner, MinerConfig, MiningMode, MiningOrder, Node, NodeConfig, NodeError, dev_accounts,
+    DEV_MNEMONIC, DevAccount, Miner, MinerConfig, MiningMode, MiningOrder, Node, NodeConfig, NodeError, PoolConfig,
+    dev_accounts,
 };
 use rialto_rpc::{DevState, PortConfig, RpcContext, RpcLimits};
 use rialto_store::StoreError;
@@ -196,7 +197,7 @@ impl DevArgs {
     /// Opens the chain that is there, or begins one.
     fn open(&self, accounts: &[DevAccount]) -> Result<Arc<Node>, CliError> {
         let config = NodeConfig {
-            pool: self.pool.config(),
+            pool: PoolConfig { allows_contract_senders: true, ..self.pool.config() },
             gas_limit_target: Some(self.chain.gas_limit),
             extra_data: Bytes::new(),
             is_dev: true,

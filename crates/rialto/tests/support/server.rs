@@ -29,7 +29,7 @@ impl Server {
     pub fn dev(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
         command.args(["dev", "--http.port", "0"]).args(arguments);
-        Self::start(command, "127.0.0.1:")
+        Self::start(command, "Listening on 127.0.0.1:")
     }
 
     /// The reference node on a free port.
