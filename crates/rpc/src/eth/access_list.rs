@@ -14,6 +14,7 @@ use rialto_stf::{AccessListItem, BlockRules};
 use rialto_vm::{Halt, Step, Tracer, opcode, precompile_addresses};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// Most runs before the last list is taken as it is.
 const MAX_RUNS: usize = 64;
@@ -28,7 +29,8 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let base = Base::of(context, &view, block)?;
         let overlay = Overlay::new(&base.state, base.header.number);
         let environment = CallEnvironment::new(context.node.spec(), base.header, overlay, overrides.as_ref(), None)?;
-        create_access_list(&environment, args, context.limits.call_gas_cap)
+        let deadline = Instant::now() + context.limits.call_timeout;
+        create_access_list(&environment, args, context.limits.call_gas_cap, deadline)
     })
 }
 
@@ -72,7 +74,12 @@ impl AccessTracer<'_> {
     }
 }
 
-fn create_access_list(environment: &CallEnvironment<'_>, mut args: CallArgs, gas_cap: u64) -> Result<Value, RpcError> {
+fn create_access_list(
+    environment: &CallEnvironment<'_>,
+    mut args: CallArgs,
+    gas_cap: u64,
+    deadline: Instant,
+) -> Result<Value, RpcError> {
     args.check(environment.spec.chain_id)?;
     let gas_limit = args.gas.unwrap_or(gas_cap).min(gas_cap);
     let excluded = excluded_accounts(environment, &args, gas_limit)?;
@@ -95,6 +102,9 @@ fn create_access_list(environment: &CallEnvironment<'_>, mut args: CallArgs, gas
                 Some(halt) => answer["error"] = fault_of(environment, &args, gas_limit, halt).into(),
             }
             return Ok(answer);
+        }
+        if Instant::now() > deadline {
+            return Err(RpcError::server("execution aborted (timeout)"));
         }
         list = tracer.list;
     }

@@ -1,5 +1,8 @@
 //! `eth_call`: what a call would return.
 
+#[cfg(test)]
+mod tests;
+
 use crate::RpcError;
 use crate::json::BlockRef;
 use crate::methods::{Module, Registered, heavy};

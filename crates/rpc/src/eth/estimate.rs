@@ -15,11 +15,15 @@ use alloy_primitives::U256;
 use rialto_state::StateReader;
 use rialto_stf::{GAS_PER_BLOB, TxError, TxOutcome};
 use rialto_vm::Halt;
+use std::time::{Duration, Instant};
 
 /// Gas of a plain transfer.
 const TRANSFER_GAS: u64 = 21_000;
 /// Gas that a call which moves value gives to the callee.
 const CALL_STIPEND: u64 = 2_300;
+
+/// How long the search may take; a single run is bounded by its gas.
+const SEARCH_TIME: Duration = Duration::from_secs(20);
 
 /// Registers the methods of this file.
 pub(crate) fn register(module: &mut Module) -> Registered {
@@ -44,6 +48,7 @@ pub(crate) fn register(module: &mut Module) -> Registered {
 
 /// The least gas limit with which the call succeeds.
 pub(crate) fn estimate(environment: &CallEnvironment<'_>, args: &CallArgs, gas_cap: u64) -> Result<u64, RpcError> {
+    let deadline = Instant::now() + SEARCH_TIME;
     args.check(environment.spec.chain_id)?;
     let mut high = highest_limit(environment, args, gas_cap)?;
     if is_plain_transfer(environment, args)?
@@ -71,6 +76,9 @@ pub(crate) fn estimate(environment: &CallEnvironment<'_>, args: &CallArgs, gas_c
         // (high - low) / high < 0.015
         if u128::from(high - low) * 1000 < u128::from(high) * 15 {
             break;
+        }
+        if Instant::now() > deadline {
+            return Err(RpcError::server("execution aborted (timeout)"));
         }
         let middle = (low + (high - low) / 2).min(low.saturating_mul(2));
         if succeeds(middle)? { high = middle } else { low = middle }

@@ -4,7 +4,7 @@ use crate::json::BlockRef;
 use crate::{RpcContext, RpcError};
 use rialto_node::{BlockId, ChainBlock, ChainView, StateView};
 use rialto_state::Diff;
-use rialto_stf::{BlockExecutor, Header};
+use rialto_stf::{BlockExecutor, Checks, Header};
 use std::sync::Arc;
 
 /// The block that a question is asked on, and the state after it.
@@ -43,7 +43,8 @@ impl Base {
         let parent = view.state(parent)?.ok_or_else(RpcError::unknown_block)?;
         let diff = {
             let server = |error: &dyn std::fmt::Display| RpcError::server(format!("pending block: {error}"));
-            let mut executor = BlockExecutor::new(context.node.spec(), &block.block.header, &parent);
+            let executor = BlockExecutor::new(context.node.spec(), &block.block.header, &parent);
+            let mut executor = executor.with_checks(block_checks(context));
             executor.begin().map_err(|error| server(&error))?;
             for (transaction, sender) in block.block.transactions.iter().zip(&block.senders) {
                 executor.transaction(transaction, *sender).map_err(|error| server(&error))?;
@@ -55,6 +56,11 @@ impl Base {
         above_tries.push(Arc::clone(&diff));
         Ok(Self { header: block.block.header.clone(), state: parent.with_diff(diff), above_tries })
     }
+}
+
+/// The checks that transactions in blocks pass: in dev mode anybody's transactions may be there, contracts' too.
+pub(super) fn block_checks(context: &RpcContext) -> Checks {
+    Checks { sender_is_eoa: context.dev.is_none(), ..Checks::ALL }
 }
 
 /// What dev mode changed outside of blocks since the head, if the state is the head's.

@@ -1,6 +1,7 @@
 //! A block of the chain, run again.
 
 use super::Overlay;
+use super::base::block_checks;
 use crate::{RpcContext, RpcError};
 use alloy_primitives::B256;
 use rialto_node::{BlockId, ChainBlock, ChainView, StateView};
@@ -24,9 +25,7 @@ impl Replay {
         }
         let missing = || RpcError::server(format!("parent block {} not found", header.parent_hash));
         let parent = view.state(BlockId::Hash(header.parent_hash))?.ok_or_else(missing)?;
-        // In dev mode anybody's transactions may be in blocks, contracts' too.
-        let checks = if context.dev.is_some() { Checks { sender_is_eoa: false, ..Checks::ALL } } else { Checks::ALL };
-        Ok(Self { block, parent, checks })
+        Ok(Self { block, parent, checks: block_checks(context) })
     }
 
     /// The block.

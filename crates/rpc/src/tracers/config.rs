@@ -38,12 +38,13 @@ impl FromJson for TraceConfig {
             has_return_data: fields.optional("enableReturnData")?.unwrap_or(false),
             limit_bytes: limit.and_then(|limit| usize::try_from(limit.0).ok()).filter(|limit| *limit > 0),
         };
-        let timeout = match fields.optional::<String>("timeout")? {
-            None => None,
-            Some(text) => Some(parse_duration(&text).ok_or_else(|| {
-                ParamError::new("a duration such as \"5s\"", &Value::String(text)).below(".timeout")
-            })?),
-        };
+        let timeout =
+            match fields.optional::<String>("timeout")? {
+                None => None,
+                Some(text) => Some(parse_duration(&text).ok_or_else(|| {
+                    ParamError::new("a duration such as \"5s\"", &Value::String(text)).below(".timeout")
+                })?),
+            };
         Ok(Self {
             tracer: fields.optional::<String>("tracer")?.filter(|name| !name.is_empty()),
             options: fields.get("tracerConfig").cloned().unwrap_or(Value::Null),
@@ -84,7 +85,11 @@ fn named_collector(name: &str, options: &Value, may_mux: bool) -> Result<Box<dyn
             let mut tracers = Vec::new();
             for (name, options) in Fields::of(options).map_err(wrong)?.iter() {
                 if tracers.len() == MAX_MUXED {
-                    return Err(RpcError::invalid_params("tracerConfig", format!("at most {MAX_MUXED} tracers"), "more"));
+                    return Err(RpcError::invalid_params(
+                        "tracerConfig",
+                        format!("at most {MAX_MUXED} tracers"),
+                        "more",
+                    ));
                 }
                 tracers.push((name.clone(), named_collector(name, options, false)?));
             }

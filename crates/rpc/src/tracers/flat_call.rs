@@ -200,4 +200,3 @@ impl Collector for FlatCallTracer {
         raw(&flat)
     }
 }
-

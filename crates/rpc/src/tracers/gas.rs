@@ -30,9 +30,8 @@ pub(super) fn state_price(step: &Step<'_>, state: &Journal<'_>, rules: &Rules) -
     let cold_surcharge = |address: Address, warm: u64| {
         if is_warm(&address) { 0 } else { rules.cold_account_gas.saturating_sub(warm) }
     };
-    let is_empty = |address: &Address| {
-        state.peek_account(address).ok().flatten().is_none_or(|account| account.is_empty())
-    };
+    let is_empty =
+        |address: &Address| state.peek_account(address).ok().flatten().is_none_or(|account| account.is_empty());
     match step.opcode {
         op::SLOAD if rules.has_access_lists => match state.peek_slot(&step.address, &word(1)) {
             Ok(slot) if !slot.is_warm => rules.cold_slot_gas,
@@ -50,7 +49,8 @@ pub(super) fn state_price(step: &Step<'_>, state: &Journal<'_>, rules: &Rules) -
         }
         op::DELEGATECALL | op::STATICCALL => cold_surcharge(account(2), rules.call_gas),
         op::SELFDESTRUCT => {
-            let has_balance = state.peek_account(&step.address).ok().flatten().is_some_and(|own| !own.balance.is_zero());
+            let has_balance =
+                state.peek_account(&step.address).ok().flatten().is_some_and(|own| !own.balance.is_zero());
             let creates = has_balance && is_empty(&account(1));
             cold_surcharge(account(1), 0) + if creates { NEW_ACCOUNT_GAS } else { 0 }
         }
@@ -108,9 +108,7 @@ pub(super) fn unpaid_cost(last: &LastStep, state_price: u64, rules: &Rules) -> u
         op::MLOAD | op::MSTORE => fixed(32),
         op::MSTORE8 => fixed(1),
         op::KECCAK256 => memory(0, 1).saturating_add(words(1).saturating_mul(6)),
-        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY => {
-            memory(0, 2).saturating_add(words(2).saturating_mul(3))
-        }
+        op::CALLDATACOPY | op::CODECOPY | op::RETURNDATACOPY => memory(0, 2).saturating_add(words(2).saturating_mul(3)),
         op::MCOPY => memory(0, 2).max(memory(1, 2)).saturating_add(words(2).saturating_mul(3)),
         op::EXTCODECOPY => memory(1, 3).saturating_add(words(3).saturating_mul(3)),
         op::EXP => 10 + rules.exp_byte_gas * last.top[1].byte_len() as u64,

@@ -96,11 +96,8 @@ impl PrestateTracer {
     fn image(&self, address: &Address, state: &Journal<'_>) -> Result<AccountImage, ReadError> {
         let account = state.peek_account(address)?.unwrap_or_default();
         let has_code = account.code_hash != KECCAK256_EMPTY;
-        let code = if has_code && self.options.has_code {
-            Some(state.peek_code(address)?.bytes().clone())
-        } else {
-            None
-        };
+        let code =
+            if has_code && self.options.has_code { Some(state.peek_code(address)?.bytes().clone()) } else { None };
         Ok(AccountImage {
             balance: Some(account.balance),
             code,
@@ -168,7 +165,9 @@ impl PrestateTracer {
             opcode::CREATE2 => {
                 let (Some(offset), Some(len), Some(salt)) = (word(2), word(3), word(4)) else { return Ok(()) };
                 match initcode(step.memory, offset, len) {
-                    Some(code) => self.note_created(step.address.create2(salt.to_be_bytes::<32>(), keccak256(code)), state),
+                    Some(code) => {
+                        self.note_created(step.address.create2(salt.to_be_bytes::<32>(), keccak256(code)), state)
+                    }
                     None => Ok(()),
                 }
             }
@@ -324,11 +323,7 @@ impl Collector for PrestateTracer {
     }
 
     fn finish(&mut self) -> Result<Box<RawValue>, RpcError> {
-        if self.options.diff_mode {
-            raw(&json!({ "post": self.post, "pre": self.pre }))
-        } else {
-            raw(&self.pre)
-        }
+        if self.options.diff_mode { raw(&json!({ "post": self.post, "pre": self.pre })) } else { raw(&self.pre) }
     }
 }
 

@@ -174,12 +174,8 @@ impl Tracer for StructLogger {
                 return;
             }
         };
-        let head = format!(
-            "{{\"pc\":{},\"op\":\"{}\",\"gas\":{},\"gasCost\":",
-            step.pc,
-            opcode_name(step.opcode),
-            step.gas
-        );
+        let head =
+            format!("{{\"pc\":{},\"op\":\"{}\",\"gas\":{},\"gasCost\":", step.pc, opcode_name(step.opcode), step.gas);
         let state_price = self.rules.map_or(0, |rules| state_price(&step, state, rules));
         self.pending = Some(Pending { step: LastStep::of(&step), depth: step.depth, head, tail, state_price });
     }
@@ -231,4 +227,3 @@ impl Collector for StructLogger {
         RawValue::from_string(text).map_err(|error| RpcError::internal(format!("trace: {error}")))
     }
 }
-
