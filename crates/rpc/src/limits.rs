@@ -25,6 +25,8 @@ pub struct RpcLimits {
     pub max_subscriptions_per_connection: u32,
     /// Messages that wait to be written to a WebSocket connection.
     pub websocket_buffer_messages: u32,
+    /// Most bytes that wait to be written to a WebSocket connection; an answer that comes on top is replaced by an error.
+    pub max_unsent_bytes: u64,
     /// How long a peer may not take anything of what is to be written before its connection is closed.
     pub write_stall_timeout: Duration,
     /// How long a connection may be silent before it is closed; a WebSocket's answers to pings count.
@@ -70,6 +72,7 @@ impl Default for RpcLimits {
             call_gas_cap: 50_000_000,
             max_subscriptions_per_connection: 1_024,
             websocket_buffer_messages: 256,
+            max_unsent_bytes: 64 << 20,
             write_stall_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(120),
             ping_interval: Duration::from_secs(30),

@@ -8,6 +8,7 @@
 use crate::{RpcContext, RpcError, error::RESOURCE_UNAVAILABLE, json::Params};
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -37,7 +38,11 @@ where
             let handler = handler.clone();
             async move {
                 let params = Params::parse(params.as_str())?;
-                run_heavy(Arc::clone(&*context), move |context| handler(&params, context)).await
+                // Long answers are made into text there, too, not on the server's thread.
+                let work = move |context: &Arc<RpcContext>| {
+                    to_raw_value(&handler(&params, context)?).map_err(|error| RpcError::internal(error.to_string()))
+                };
+                run_heavy(Arc::clone(&*context), work).await
             }
         })
         .map(drop)

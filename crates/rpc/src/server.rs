@@ -219,8 +219,8 @@ async fn answer(
     if is_websocket {
         request.extensions_mut().insert(control);
     }
-    // Reading the body is part of the answer's time; waiting for a heavy call has a limit of its own.
-    let limit = port.limits.call_timeout * 2;
+    // Reading the body is part of this time; calls have limits of their own.
+    let limit = port.limits.call_timeout + port.limits.max_sync_wait;
     let mut response = match timeout(limit, service.call(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => text_response(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered"),

@@ -4,12 +4,14 @@
 //! * A peer that takes nothing of what is to be written for the stall time is closed. That, together with bounded buffers above,
 //!   is what keeps a slow reader from being buffered without end.
 //! * While writing is stalled nothing is read: a peer that sends requests without reading the answers is not given more work.
-//! * A connection's [`ConnectionControl`] closes it from elsewhere.
+//! * A connection's [`ConnectionControl`] closes it from elsewhere, and keeps count of what was produced for the peer and what it
+//!   took, for messages wait in a buffer that counts messages, not bytes.
 
 use crate::RpcLimits;
 use crate::observe::ObservedConnection;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,17 +20,32 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Closes a connection.
-#[derive(Debug)]
-pub(crate) struct ConnectionControl(Mutex<Option<oneshot::Sender<()>>>);
+/// Closes a connection, and knows how much waits to be taken by its peer.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionControl {
+    close: Mutex<Option<oneshot::Sender<()>>>,
+    produced_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+}
 
 impl ConnectionControl {
     /// Closes the connection; what is not written yet is lost.
     pub(crate) fn close(&self) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = self.close.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
             let _ = sender.send(());
         }
+    }
+
+    /// Notes a message for the peer.
+    pub(crate) fn produced(&self, bytes: usize) {
+        self.produced_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of messages that the peer has not taken yet.
+    pub(crate) fn unsent_bytes(&self) -> u64 {
+        let written = self.written_bytes.load(Ordering::Relaxed);
+        self.produced_bytes.load(Ordering::Relaxed).saturating_sub(written)
     }
 }
 
@@ -39,6 +56,7 @@ pub(crate) struct GuardedStream {
     _permit: OwnedSemaphorePermit,
     _observed: ObservedConnection,
     close: oneshot::Receiver<()>,
+    control: Arc<ConnectionControl>,
     is_controlled: bool,
     idle_timeout: Duration,
     last_read: Instant,
@@ -58,11 +76,13 @@ impl GuardedStream {
         limits: &RpcLimits,
     ) -> (Self, Arc<ConnectionControl>) {
         let (sender, close) = oneshot::channel();
+        let control = Arc::new(ConnectionControl { close: Mutex::new(Some(sender)), ..ConnectionControl::default() });
         let stream = Self {
             socket,
             _permit: permit,
             _observed: observed,
             close,
+            control: Arc::clone(&control),
             is_controlled: true,
             idle_timeout: limits.idle_timeout,
             last_read: Instant::now(),
@@ -72,7 +92,7 @@ impl GuardedStream {
             is_given_up: false,
             reader: None,
         };
-        (stream, Arc::new(ConnectionControl(Mutex::new(Some(sender)))))
+        (stream, control)
     }
 
     /// Whether the connection was told to close.
@@ -104,7 +124,9 @@ impl GuardedStream {
 
     /// Keeps account of whether writing is stalled.
     fn after_write(&mut self, context: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
-        if written.is_ready() {
+        if let Poll::Ready(result) = &written {
+            let bytes = result.as_ref().map_or(0, |count| *count as u64);
+            self.control.written_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.stall = None;
             if let Some(reader) = self.reader.take() {
                 reader.wake();

@@ -110,8 +110,8 @@ fn storage_values(question: &Question<'_>) -> Result<BTreeMap<Address, Vec<B256>
     if count == 0 {
         return Err(RpcError::invalid_params("requests", "at least one slot", "none"));
     }
-    let read = |(address, slots): (Address, Vec<B256>)| {
-        let word = |slot: B256| Ok(B256::from(question.state.storage(&address, &slot.into())?));
+    let read = |(address, slots): (Address, Vec<StorageKey>)| {
+        let word = |key: StorageKey| Ok(B256::from(question.state.storage(&address, &key.slot)?));
         Ok((address, slots.into_iter().map(word).collect::<Result<_, RpcError>>()?))
     };
     requests.0.into_iter().map(read).collect()
@@ -148,14 +148,15 @@ impl FromJson for StorageKey {
 }
 
 /// Slots by account.
-struct StorageRequests(Vec<(Address, Vec<B256>)>);
+struct StorageRequests(Vec<(Address, Vec<StorageKey>)>);
 
 impl FromJson for StorageRequests {
     fn from_json(value: &Value) -> Result<Self, ParamError> {
         let read = |(address, slots): (&String, &Value)| {
             let below = |error: ParamError| error.below(format_args!(".{address}"));
             let parsed = Address::from_json(&Value::String(address.clone())).map_err(below)?;
-            let slots = if slots.is_null() { Vec::new() } else { Vec::<B256>::from_json(slots).map_err(below)? };
+            let slots =
+                if slots.is_null() { Vec::new() } else { Vec::<StorageKey>::from_json(slots).map_err(below)? };
             Ok((parsed, slots))
         };
         Fields::of(value)?.iter().map(read).collect::<Result<_, _>>().map(Self)

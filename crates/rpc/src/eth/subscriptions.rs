@@ -15,10 +15,14 @@ use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Extensions, PendingSubscriptionSink};
 use rialto_node::{ChainBlock, HeadChange, PoolTransaction};
 use serde::Serialize;
+use serde_json::value::to_raw_value;
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::spawn_blocking;
+
+/// Bytes of a notification besides its result, about.
+const ENVELOPE_BYTES: usize = 120;
 
 /// What a subscription is about.
 enum Topic {
@@ -94,7 +98,11 @@ struct Subscription {
 impl Subscription {
     /// Sends a notification, waiting for the peer for a bounded time.
     async fn send<T: Serialize>(&self, result: &T) -> Result<(), Ended> {
-        let message = SubscriptionMessage::new(self.sink.method_name(), self.sink.subscription_id(), result);
+        let result = to_raw_value(result).map_err(|_| Ended)?;
+        if let Some(control) = &self.control {
+            control.produced(result.get().len() + ENVELOPE_BYTES);
+        }
+        let message = SubscriptionMessage::new(self.sink.method_name(), self.sink.subscription_id(), &result);
         let message = message.map_err(|_| Ended)?;
         match self.sink.send_timeout(message, self.context.limits.write_stall_timeout).await {
             Ok(()) => Ok(()),
