@@ -337,6 +337,15 @@ fn blobs_travel_beside_their_transaction() {
     assert_eq!((&partial[0], &partial[1]), (&Value::Null, &answer[0]));
     assert_eq!(code(consensus.call("engine_getBlobsV1", json!([[versioned_hash]]))), UNSUPPORTED_FORK);
     assert_eq!(code(consensus.call("engine_getBlobsV2", json!([vec![other; 129]]))), TOO_LARGE);
+    let cells =
+        consensus.ok("engine_getBlobsV4", json!([[other, versioned_hash], "0x01000000000000000000000000000080"]));
+    let zero_cell = Bytes::from(vec![0; 2_048]);
+    assert_eq!(cells[0], Value::Null);
+    assert_eq!(cells[1]["blob_cells"], json!([zero_cell, zero_cell]), "the first and the last of the blob of zeros");
+    let proofs = answer[0]["proofs"].as_array().expect("proofs").clone();
+    assert_eq!(cells[1]["proofs"], json!([proofs[0], proofs[127]]));
+    let short = json!([[versioned_hash], "0x01"]);
+    assert_eq!(code(consensus.call("engine_getBlobsV4", short)), INVALID_PARAMS);
 
     let head = consensus.head();
     let (payload, answer) = consensus.built(&head, osaka, osaka.since + 12);

@@ -89,6 +89,13 @@ impl BlobSidecar {
         self.proofs.get(index * count..(index + 1) * count).unwrap_or(&[])
     }
 
+    /// The 128 cells of the blob at `index`, 2,048 bytes each: the blob itself and then what extends it (EIP-7594).
+    pub fn cells_of(&self, index: usize) -> Result<Vec<Bytes>, PoolError> {
+        let blob = self.blobs.get(index).ok_or_else(|| PoolError::Blobs(format!("blobs[{index}]: expected one")))?;
+        let cells = settings().compute_cells(&Blob::from_bytes(blob).map_err(kzg_failed)?).map_err(kzg_failed)?;
+        Ok(cells.iter().map(|cell| Bytes::copy_from_slice(&cell.to_bytes())).collect())
+    }
+
     /// Bytes of blobs, commitments and proofs.
     pub fn byte_length(&self) -> usize {
         let length = |items: &[Bytes]| items.iter().map(|item| item.len()).sum::<usize>();

@@ -1,6 +1,6 @@
 //! What the two layers tell each other about themselves: methods, names, and where the merge was.
 
-use super::version::{FORKCHOICE_UPDATED, GET_BLOBS, GET_BODIES, GET_PAYLOAD, NEW_PAYLOAD};
+use super::version::{FORKCHOICE_UPDATED, GET_BLOB_CELLS, GET_BLOBS, GET_BODIES, GET_PAYLOAD, NEW_PAYLOAD};
 use super::{EngineError, at_most, required};
 use crate::RpcContext;
 use crate::json::{Fields, Params};
@@ -41,7 +41,7 @@ fn methods() -> impl Iterator<Item = &'static str> {
     let versions = versions.chain(GET_PAYLOAD.iter().map(|row| row.method));
     let versions = versions.chain(GET_BLOBS.iter().map(|row| row.method));
     let versions = versions.chain(GET_BODIES.iter().flat_map(|row| [row.by_hash, row.by_range]));
-    versions.chain([CLIENT_VERSION, TRANSITION_CONFIGURATION])
+    versions.chain([GET_BLOB_CELLS, CLIENT_VERSION, TRANSITION_CONFIGURATION])
 }
 
 /// `ClientVersionV1`.

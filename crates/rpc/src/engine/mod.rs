@@ -61,6 +61,7 @@ pub(crate) fn register(module: &mut Module) -> Registered {
     for version in &version::GET_BLOBS {
         blocking(module, version.method, |params, context| blobs::call(version, params, context))?;
     }
+    blocking(module, version::GET_BLOB_CELLS, blobs::cells)?;
     for version in &version::GET_BODIES {
         blocking(module, version.by_hash, |params, context| bodies::by_hash(version, params, context))?;
         blocking(module, version.by_range, |params, context| bodies::by_range(version, params, context))?;

@@ -217,6 +217,9 @@ pub(crate) const GET_BLOBS: [GetBlobs; 3] = [
     GetBlobs { method: "engine_getBlobsV3", bundle: BlobsBundle::Cells, last_fork: Fork::Amsterdam, is_partial: true },
 ];
 
+/// The version of `engine_getBlobs` that gives single cells.
+pub(crate) const GET_BLOB_CELLS: &str = "engine_getBlobsV4";
+
 /// A version of `engine_getPayloadBodiesByHash` and of `engine_getPayloadBodiesByRange`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GetBodies {
