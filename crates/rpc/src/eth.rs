@@ -1,12 +1,14 @@
 //! The `eth` namespace, a file per family of methods.
 
 mod access_list;
+mod block_access_list;
 mod blocks;
 mod call;
 mod chain;
 mod config;
 pub(crate) mod estimate;
 mod fees;
+mod fill;
 mod filters;
 mod logs;
 mod send;
@@ -25,12 +27,14 @@ use crate::methods::{Module, Registered};
 /// Registers the namespace's methods, except for subscriptions, which not every transport can do, and what needs accounts.
 pub(crate) fn register(module: &mut Module) -> Registered {
     access_list::register(module)?;
+    block_access_list::register(module)?;
     blocks::register(module)?;
     call::register(module)?;
     chain::register(module)?;
     config::register(module)?;
     estimate::register(module)?;
     fees::register(module)?;
+    fill::register(module)?;
     filters::register(module)?;
     logs::register(module)?;
     send::register(module)?;

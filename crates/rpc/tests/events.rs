@@ -218,3 +218,24 @@ fn receipts_are_waited_for() {
     assert_eq!(found["hash"], json!(transaction.hash()));
     assert_eq!(http.result("eth_getTransactionBySenderAndNonce", json!([SENDER, "0x1"])), Value::Null);
 }
+
+#[test]
+fn transactions_are_filled_in() {
+    let server = server();
+    let mut client = server.http();
+    let filled = client.result("eth_fillTransaction", json!([{ "from": SENDER, "to": SENDER, "value": "0x1" }]));
+    let transaction = &filled["tx"];
+    assert_eq!((&transaction["gas"], &transaction["nonce"]), (&json!("0x5208"), &json!("0x0")), "{filled}");
+    assert_eq!((&transaction["type"], &transaction["chainId"]), (&json!("0x2"), &json!("0x539")), "{filled}");
+    let raw = filled["raw"].as_str().and_then(|raw| hex::decode(raw).ok()).expect("bytes");
+    let mut transaction = Transaction::decode(&raw).expect("a transaction");
+    transaction.sign(&U256::from(1).into()).expect("a key");
+    let sent = client.result("eth_sendRawTransaction", json!([hex::encode_prefixed(transaction.encode())]));
+    assert_eq!(sent, json!(transaction.hash()), "it only lacked a signature");
+    let next =
+        client.result("eth_fillTransaction", json!([{ "from": SENDER, "to": SENDER, "gasPrice": "0x77359400" }]));
+    assert_eq!((&next["tx"]["nonce"], &next["tx"]["type"]), (&json!("0x1"), &json!("0x0")), "{next}");
+    let wrong = json!([{ "from": SENDER, "maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2" }]);
+    assert_eq!(client.error_code("eth_fillTransaction", wrong), -32000);
+    assert_eq!(client.error_code("eth_getBlockAccessList", json!(["latest"])), -32001);
+}

@@ -53,7 +53,7 @@ fn next_base_fee(spec: &ChainSpec, header: &Header) -> Option<u64> {
 pub(crate) struct TipCache(Mutex<Option<(B256, U256)>>);
 
 /// A tip that made it into the last blocks: a percentile of the lowest ones of each.
-fn suggested_tip(context: &RpcContext, view: &ChainView) -> Result<U256, RpcError> {
+pub(super) fn suggested_tip(context: &RpcContext, view: &ChainView) -> Result<U256, RpcError> {
     let head = view.head();
     let cached = *context.tips.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((hash, tip)) = cached
