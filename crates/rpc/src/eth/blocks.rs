@@ -1,35 +1,50 @@
 //! `eth` methods about blocks: blocks, headers, ommers, counts and receipts of blocks.
 
 use crate::json::{BlockJson, BlockRef, HeaderJson, Params, Quantity, ReceiptJson};
-use crate::methods::{Module, Registered, heavy, light};
+use crate::methods::{Module, Registered, heavy, light, run_heavy};
 use crate::simulation::resolve_block;
 use crate::{RpcContext, RpcError};
 use alloy_primitives::B256;
 use rialto_node::{BlockId, ChainBlock, ChainView};
+use serde::Serialize;
+use serde_json::{Value, value::to_raw_value};
 use std::sync::Arc;
 
 /// Registers the methods of this file.
 pub(crate) fn register(module: &mut Module) -> Registered {
     light(module, "eth_blockNumber", |_, context| Ok(Quantity(context.view()?.head().block.header.number)))?;
-    light(module, "eth_getBlockByHash", |params, context| block(params, context, by_hash(params)?))?;
-    light(module, "eth_getBlockByNumber", |params, context| block(params, context, by_number(params)?))?;
-    light(module, "eth_getHeaderByHash", |params, context| header(context, by_hash(params)?))?;
-    light(module, "eth_getHeaderByNumber", |params, context| header(context, by_number(params)?))?;
-    light(module, "eth_getBlockTransactionCountByHash", |params, context| {
-        count(context, by_hash(params)?, |block| block.block.transactions.len())
-    })?;
-    light(module, "eth_getBlockTransactionCountByNumber", |params, context| {
-        count(context, by_number(params)?, |block| block.block.transactions.len())
-    })?;
-    light(module, "eth_getUncleCountByBlockHash", |params, context| {
-        count(context, by_hash(params)?, |block| block.block.ommers.len())
-    })?;
-    light(module, "eth_getUncleCountByBlockNumber", |params, context| {
-        count(context, by_number(params)?, |block| block.block.ommers.len())
-    })?;
-    light(module, "eth_getUncleByBlockHashAndIndex", |params, context| ommer(params, context, by_hash(params)?))?;
-    light(module, "eth_getUncleByBlockNumberAndIndex", |params, context| ommer(params, context, by_number(params)?))?;
+    on_block(module, "eth_getBlockByHash", by_hash, block)?;
+    on_block(module, "eth_getBlockByNumber", by_number, block)?;
+    on_block(module, "eth_getHeaderByHash", by_hash, header)?;
+    on_block(module, "eth_getHeaderByNumber", by_number, header)?;
+    on_block(module, "eth_getBlockTransactionCountByHash", by_hash, transaction_count)?;
+    on_block(module, "eth_getBlockTransactionCountByNumber", by_number, transaction_count)?;
+    on_block(module, "eth_getUncleCountByBlockHash", by_hash, ommer_count)?;
+    on_block(module, "eth_getUncleCountByBlockNumber", by_number, ommer_count)?;
+    on_block(module, "eth_getUncleByBlockHashAndIndex", by_hash, ommer)?;
+    on_block(module, "eth_getUncleByBlockNumberAndIndex", by_number, ommer)?;
     heavy(module, "eth_getBlockReceipts", receipts)
+}
+
+/// Registers a method about the block that `pick` reads from the parameters. It is answered at once, unless the block has to be
+/// built first or is wanted with all its transactions.
+pub(super) fn on_block<R: Serialize + Send + 'static>(
+    module: &mut Module,
+    name: &'static str,
+    pick: fn(&Params) -> Result<BlockRef, RpcError>,
+    answer: fn(&Params, &Arc<RpcContext>, BlockRef) -> Result<R, RpcError>,
+) -> Registered {
+    let method = move |params: jsonrpsee::types::Params<'static>, context: Arc<Arc<RpcContext>>, _| async move {
+        let params = Params::parse(params.as_str())?;
+        let block = pick(&params)?;
+        let is_long = block == BlockRef::Pending || params.get(1) == Some(&Value::Bool(true));
+        let work = move |context: &Arc<RpcContext>| {
+            let answer = answer(&params, context, block)?;
+            to_raw_value(&answer).map_err(|error| RpcError::internal(error.to_string()))
+        };
+        if is_long { run_heavy(Arc::clone(&*context), work).await } else { work(&context) }
+    };
+    module.register_async_method(name, method).map(drop)
 }
 
 /// The first parameter as a block's hash.
@@ -65,17 +80,19 @@ fn block(params: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<
     Ok(if block == BlockRef::Pending { found.map(BlockJson::into_pending) } else { found })
 }
 
-fn header(context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<HeaderJson>, RpcError> {
+fn header(_: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<HeaderJson>, RpcError> {
     let found = find(context, &context.view()?, block)?.map(|found| HeaderJson::new(&found.block.header, found.hash));
     Ok(if block == BlockRef::Pending { found.map(HeaderJson::into_pending) } else { found })
 }
 
-fn count(
-    context: &Arc<RpcContext>,
-    block: BlockRef,
-    count: fn(&ChainBlock) -> usize,
-) -> Result<Option<Quantity>, RpcError> {
-    Ok(find(context, &context.view()?, block)?.map(|block| Quantity(count(&block) as u64)))
+fn transaction_count(_: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<Quantity>, RpcError> {
+    let block = find(context, &context.view()?, block)?;
+    Ok(block.map(|block| Quantity(block.block.transactions.len() as u64)))
+}
+
+fn ommer_count(_: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<Quantity>, RpcError> {
+    let block = find(context, &context.view()?, block)?;
+    Ok(block.map(|block| Quantity(block.block.ommers.len() as u64)))
 }
 
 fn ommer(params: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<BlockJson>, RpcError> {

@@ -1,6 +1,6 @@
 //! `eth` methods about transactions and their receipts.
 
-use super::blocks::{by_hash, by_number, find};
+use super::blocks::{by_hash, by_number, find, on_block};
 use super::state::state_of;
 use crate::json::{BlockRef, Params, ReceiptJson, TransactionJson};
 use crate::methods::{Module, Registered, heavy, light};
@@ -13,19 +13,11 @@ use std::sync::Arc;
 /// Registers the methods of this file.
 pub(crate) fn register(module: &mut Module) -> Registered {
     light(module, "eth_getTransactionByHash", by_transaction_hash)?;
-    light(module, "eth_getTransactionByBlockHashAndIndex", |params, context| {
-        at(params, context, by_hash(params)?, TransactionJson::in_block)
-    })?;
-    light(module, "eth_getTransactionByBlockNumberAndIndex", |params, context| {
-        at(params, context, by_number(params)?, TransactionJson::in_block)
-    })?;
+    on_block(module, "eth_getTransactionByBlockHashAndIndex", by_hash, transaction_at)?;
+    on_block(module, "eth_getTransactionByBlockNumberAndIndex", by_number, transaction_at)?;
     light(module, "eth_getRawTransactionByHash", raw_by_transaction_hash)?;
-    light(module, "eth_getRawTransactionByBlockHashAndIndex", |params, context| {
-        at(params, context, by_hash(params)?, raw_at)
-    })?;
-    light(module, "eth_getRawTransactionByBlockNumberAndIndex", |params, context| {
-        at(params, context, by_number(params)?, raw_at)
-    })?;
+    on_block(module, "eth_getRawTransactionByBlockHashAndIndex", by_hash, raw_transaction_at)?;
+    on_block(module, "eth_getRawTransactionByBlockNumberAndIndex", by_number, raw_transaction_at)?;
     light(module, "eth_getTransactionReceipt", |params, context| {
         receipt_of(context, &context.view()?, &params.required(0, "transactionHash")?)
     })?;
@@ -50,6 +42,18 @@ fn raw_by_transaction_hash(params: &Params, context: &Arc<RpcContext>) -> Result
 
 fn raw_at(block: &rialto_node::ChainBlock, index: usize) -> Option<Bytes> {
     block.block.transactions.get(index).map(|transaction| transaction.encode().into())
+}
+
+fn transaction_at(
+    params: &Params,
+    context: &Arc<RpcContext>,
+    block: BlockRef,
+) -> Result<Option<TransactionJson>, RpcError> {
+    at(params, context, block, TransactionJson::in_block)
+}
+
+fn raw_transaction_at(params: &Params, context: &Arc<RpcContext>, block: BlockRef) -> Result<Option<Bytes>, RpcError> {
+    at(params, context, block, raw_at)
 }
 
 /// What `answer` says of the transaction at the position that the second parameter names.
