@@ -65,7 +65,12 @@ fn a_chain_grows_through_every_fork_with_the_versions_for_each() {
     }
     let number = consensus.ok("eth_blockNumber", json!([]));
     assert_eq!(number, json!(format!("{:#x}", 2 * rows.len())));
-    bodies_are_those_of_the_chain(&consensus, 2 * rows.len() as u64);
+    let last = 2 * rows.len() as u64;
+    bodies_are_those_of_the_chain(&consensus, last);
+    let range = json!(["0x1", format!("{last:#x}")]);
+    let bodies = consensus.ok("engine_getPayloadBodiesByRangeV2", range.clone());
+    let consensus = consensus.restart();
+    assert_eq!(consensus.ok("engine_getPayloadBodiesByRangeV2", range), bodies, "access lists outlive the process");
 }
 
 /// `engine_getPayloadBodies...` on a chain of so many blocks, each with a transaction.

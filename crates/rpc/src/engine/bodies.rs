@@ -1,14 +1,17 @@
 //! `engine_getPayloadBodies...`: bodies of blocks that a consensus client has only the headers of.
 //!
-//! Both the number of blocks and the bytes of an answer are bounded; whoever hits a bound asks for fewer blocks.
+//! Both the number of blocks and the bytes of an answer are bounded; whoever hits a bound asks for fewer blocks. An access list
+//! that is not at hand any more is found by executing its block again, for a bounded number of blocks; others count as pruned.
 
 use super::payload::{WithdrawalJson, encoded_transactions, withdrawals_json};
 use super::version::GetBodies;
 use super::{EngineError, at_most, required};
 use crate::RpcContext;
 use crate::json::Params;
+use crate::simulation::Replay;
 use alloy_primitives::{B256, Bytes};
 use rialto_node::{BlockId, ChainBlock, ChainView};
+use rialto_stf::BlockAccessList;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -27,20 +30,50 @@ pub(super) struct BodyJson {
     block_access_list: Option<Option<Bytes>>,
 }
 
+/// Most blocks that are executed again for an answer: as many as the specification wants answered at least.
+const MAX_REPLAYS: usize = 32;
+
 /// An answer under construction.
 struct Bodies<'a> {
     version: &'a GetBodies,
     context: &'a RpcContext,
+    view: &'a ChainView,
+    replays: usize,
     bodies: Vec<Option<BodyJson>>,
     bytes: usize,
 }
 
-impl Bodies<'_> {
+impl<'a> Bodies<'a> {
+    fn new(version: &'a GetBodies, context: &'a RpcContext, view: &'a ChainView) -> Self {
+        Self { version, context, view, replays: 0, bodies: Vec::new(), bytes: 0 }
+    }
+
+    /// The encoded access list of a block: one that was kept, or what execution gives.
+    fn access_list(&mut self, block: &Arc<ChainBlock>) -> Option<Bytes> {
+        let header = &block.block.header;
+        header.block_access_list_hash?;
+        if let Some(list) = self.context.engine.access_list(&block.hash) {
+            return Some(list);
+        }
+        if header.number == 0 {
+            return Some(BlockAccessList::default().encode().into());
+        }
+        self.replays += 1;
+        if self.replays > MAX_REPLAYS {
+            return None;
+        }
+        let replay = Replay::of(self.context, self.view, Arc::clone(block)).ok()?;
+        let outcome = replay.run_on(self.context.node.spec(), replay.parent()).ok()?;
+        let list = Bytes::from(outcome.block_access_list?.encode());
+        self.context.engine.keep_access_list(block.hash, list.clone());
+        Some(list)
+    }
+
     fn push(&mut self, block: Option<Arc<ChainBlock>>) -> Result<(), EngineError> {
         let body = block.map(|block| BodyJson {
             transactions: encoded_transactions(&block.block),
             withdrawals: withdrawals_json(&block.block),
-            block_access_list: self.version.has_access_list.then(|| self.context.engine.access_list(&block.hash)),
+            block_access_list: self.version.has_access_list.then(|| self.access_list(&block)),
         });
         if let Some(body) = &body {
             let list = body.block_access_list.iter().flatten().map(|list| list.len());
@@ -72,7 +105,7 @@ pub(super) fn by_hash(
         )));
     }
     let view = context.node.view()?;
-    let mut bodies = Bodies { version, context, bodies: Vec::new(), bytes: 0 };
+    let mut bodies = Bodies::new(version, context, &view);
     for hash in hashes {
         bodies.push(view.block(BlockId::Hash(hash))?)?;
     }
@@ -97,7 +130,7 @@ pub(super) fn by_range(
     }
     let view: ChainView = context.node.view()?;
     let last = start.saturating_add(count - 1).min(view.head().block.header.number);
-    let mut bodies = Bodies { version, context, bodies: Vec::new(), bytes: 0 };
+    let mut bodies = Bodies::new(version, context, &view);
     for number in start..=last {
         bodies.push(view.block(BlockId::Number(number))?)?;
     }

@@ -3,7 +3,7 @@
 //! A block does not contain its access list, and the database does not keep it, since it can be had by executing the block. But
 //! a consensus client that lost a payload asks for its body with the list (`engine_getPayloadBodies...V2`), mostly for recent
 //! ones, so the lists that came or went with payloads stay here for a while. The oldest leave first; a list that is gone is
-//! answered as pruned, which the specification provides for.
+//! made again by executing the block, if need be.
 
 use alloy_primitives::{B256, Bytes};
 use std::collections::{HashMap, VecDeque};
