@@ -71,11 +71,14 @@ fn bounds(context: &RpcContext) -> Bounds {
 }
 
 /// A block with its receipts.
+type BlockAndReceipts = (Arc<ChainBlock>, Arc<Vec<Receipt>>);
+
+/// A block with its receipts, `None` where there is no such block.
 fn block_and_receipts(
     context: &RpcContext,
     view: &ChainView,
     block: BlockRef,
-) -> Result<Option<(Arc<ChainBlock>, Arc<Vec<Receipt>>)>, RpcError> {
+) -> Result<Option<BlockAndReceipts>, RpcError> {
     let Some(block) = resolve_block(context, view, block)? else { return Ok(None) };
     let receipts = view.receipts(&block)?.unwrap_or_default();
     Ok(Some((block, receipts)))

@@ -1,6 +1,8 @@
 //! The `debug` namespace: raw bytes, traces, witnesses.
 
 mod raw;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod witness;
 

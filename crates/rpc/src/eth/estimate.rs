@@ -5,12 +5,12 @@
 //! low side, until the interval is narrower than 1.5 % of its upper end.
 
 use super::call::fault_of;
-use crate::RpcError;
 use crate::json::BlockRef;
 use crate::methods::{Module, Registered, heavy};
 use crate::simulation::{
-    Base, BlockOverrides, CallArgs, CallEnvironment, Failure, Overlay, StateOverrides, rejection_text, revert_error,
+    Base, BlockOverrides, CallArgs, CallEnvironment, Overlay, StateOverrides, rejection_text, revert_error,
 };
+use crate::{RpcContext, RpcError};
 use alloy_primitives::U256;
 use rialto_state::StateReader;
 use rialto_stf::{GAS_PER_BLOB, TxError, TxOutcome};
@@ -29,10 +29,7 @@ const SEARCH_TIME: Duration = Duration::from_secs(20);
 pub(crate) fn register(module: &mut Module) -> Registered {
     heavy(module, "eth_estimateGas", |params, context| {
         let args: CallArgs = params.required(0, "transaction")?;
-        // In dev mode the next block's time may be far from the head's, and contracts look at it; what is estimated is what
-        // will be mined.
-        let usual = if context.dev.is_some() { BlockRef::Pending } else { BlockRef::LATEST };
-        let block = params.optional(1, "block")?.unwrap_or(usual);
+        let block = params.optional(1, "block")?.unwrap_or(usual_block(context));
         let state_overrides: Option<StateOverrides> = params.optional(2, "stateOverrides")?;
         let block_overrides: Option<BlockOverrides> = params.optional(3, "blockOverrides")?;
         let view = context.view()?;
@@ -44,6 +41,12 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let gas = estimate(&environment, &args, context.limits.call_gas_cap)?;
         Ok(format!("{gas:#x}"))
     })
+}
+
+/// The block that an estimate is for unless the request says another. In dev mode the next block's time may be far from the
+/// head's, and contracts look at it, so what is estimated there is what will be mined.
+pub(crate) fn usual_block(context: &RpcContext) -> BlockRef {
+    if context.dev.is_some() { BlockRef::Pending } else { BlockRef::LATEST }
 }
 
 /// The least gas limit with which the call succeeds.
@@ -131,12 +134,13 @@ fn is_plain_transfer(environment: &CallEnvironment<'_>, args: &CallArgs) -> Resu
 
 /// Runs the call with a limit; `None` if the limit itself is too low.
 fn attempt(environment: &CallEnvironment<'_>, args: &CallArgs, limit: u64) -> Result<Option<TxOutcome>, RpcError> {
-    match environment.run(args, limit, None) {
-        Ok(outcome) => Ok(Some(outcome)),
-        Err(Failure { error: TxError::IntrinsicGas { .. } | TxError::FloorGas { .. }, .. }) => Ok(None),
-        Err(failure @ Failure { error: TxError::Read(_), .. }) => Err(failure.into_rpc()),
-        Err(Failure { error, sender, .. }) => {
-            Err(RpcError::server(format!("failed with {limit} gas: {}", rejection_text(&error, sender))))
-        }
+    let failure = match environment.run(args, limit, None) {
+        Ok(outcome) => return Ok(Some(outcome)),
+        Err(failure) => failure,
+    };
+    match &*failure.error {
+        TxError::IntrinsicGas { .. } | TxError::FloorGas { .. } => Ok(None),
+        TxError::Read(_) => Err(failure.into_rpc()),
+        error => Err(RpcError::server(format!("failed with {limit} gas: {}", rejection_text(error, failure.sender)))),
     }
 }

@@ -10,7 +10,7 @@ use rialto_vm::Tracer;
 /// Why a call was not run.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub error: TxError,
+    pub error: Box<TxError>,
     pub sender: Address,
     /// Gas limit that it was tried with.
     pub gas_limit: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// As the answer to the request.
     pub(crate) fn into_rpc(self) -> RpcError {
-        match &self.error {
+        match &*self.error {
             TxError::Read(error) => RpcError::server(error.to_string()),
             error => {
                 let text = rejection_text(error, self.sender);
@@ -94,7 +94,11 @@ impl<'a> CallEnvironment<'a> {
         let transaction = self.transaction(args, gas_limit);
         let mut executor = self.executor(args);
         executor.set_tracer(tracer);
-        executor.transaction(&transaction, sender).map_err(|error| Failure { error, sender, gas_limit })
+        executor.transaction(&transaction, sender).map_err(|error| Failure {
+            error: Box::new(error),
+            sender,
+            gas_limit,
+        })
     }
 
     /// The transaction that a call stands for.

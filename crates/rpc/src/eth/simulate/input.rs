@@ -124,7 +124,8 @@ mod tests {
             overrides: BlockOverrides { number: number.map(U256::from), time, ..BlockOverrides::default() },
             ..SimulatedBlockInput::default()
         };
-        let rows: [(&str, Vec<SimulatedBlockInput>, Result<Vec<(u64, u64)>, i32>); 6] = [
+        type Row = (&'static str, Vec<SimulatedBlockInput>, Result<Vec<(u64, u64)>, i32>);
+        let rows: [Row; 6] = [
             ("defaults", vec![block(None, None), block(None, None)], Ok(vec![(11, 112), (12, 124)])),
             ("gap", vec![block(Some(13), None)], Ok(vec![(11, 112), (12, 124), (13, 136)])),
             ("gap and time", vec![block(Some(12), Some(113))], Ok(vec![(11, 112), (12, 113)])),
