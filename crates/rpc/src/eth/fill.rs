@@ -1,8 +1,8 @@
 //! `eth_fillTransaction`: a transaction with what the request leaves out, ready to be signed.
 
-use super::estimate::estimate;
+use super::estimate::{estimate, usual_block};
 use super::fees::suggested_tip;
-use crate::json::{BlockRef, Params, TransactionJson};
+use crate::json::{Params, TransactionJson};
 use crate::methods::{Module, Registered, heavy};
 use crate::simulation::{Base, CallArgs, CallEnvironment, Overlay};
 use crate::{RpcContext, RpcError};
@@ -58,7 +58,7 @@ fn fill(params: &Params, context: &Arc<RpcContext>) -> Result<FilledJson, RpcErr
     let gas = match args.gas {
         Some(gas) => gas,
         None => {
-            let base = Base::of(context, &view, BlockRef::LATEST)?;
+            let base = Base::of(context, &view, usual_block(context))?;
             let overlay = Overlay::new(&base.state, base.header.number);
             let environment = CallEnvironment::new(context.node.spec(), base.header, overlay, None, None)?;
             estimate(&environment, &args, context.limits.call_gas_cap)?
