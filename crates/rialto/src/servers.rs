@@ -163,6 +163,7 @@ impl Servers {
             servers.handles.push(handle);
         }
         servers.metrics.set_ready(true);
+        tracing::info!(ports = %servers.ready_object(), "serving");
         Ok(servers)
     }
 

@@ -178,14 +178,16 @@ pub(super) fn revert(call: &Call<'_>) -> Result<Value, RpcError> {
     Ok(json!(call.miner().revert(id)?))
 }
 
-/// `reset()`: to the genesis block. Parameters ask for a fork of another chain, which there is not.
+/// `reset(options)`: to the genesis block. Options with a URL ask for a fork of another chain, which there is not; clients send
+/// options without one, too.
 pub(super) fn reset(call: &Call<'_>) -> Result<Value, RpcError> {
-    let forking = call.params.get(0).and_then(|options| options.get("forking")).filter(|forking| !forking.is_null());
-    if forking.is_some() {
+    let forking = call.params.get(0).and_then(|options| options.get("forking"));
+    let url = forking.and_then(|forking| forking.get("jsonRpcUrl")).filter(|url| !url.is_null());
+    if let Some(url) = url {
         return Err(RpcError::invalid_params(
-            "forking",
-            "nothing, since this node does not fork other chains",
-            "a fork",
+            "forking.jsonRpcUrl",
+            "none, since this node does not fork other chains",
+            url,
         ));
     }
     call.miner().reset()?;
