@@ -11,7 +11,6 @@ use crate::simulation::{
     Base, BlockOverrides, CallArgs, CallEnvironment, Overlay, StateOverrides, rejection_text, revert_error,
 };
 use crate::{RpcContext, RpcError};
-use crate::{RpcContext, RpcError};
 use alloy_primitives::U256;
 use rialto_state::StateReader;
 use rialto_stf::{GAS_PER_BLOB, TxError, TxOutcome};
@@ -42,12 +41,6 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let gas = estimate(&environment, &args, context.limits.call_gas_cap)?;
         Ok(format!("{gas:#x}"))
     })
-}
-
-/// The block that an estimate is for unless the request says another. In dev mode the next block's time may be far from the
-/// head's, and contracts look at it, so what is estimated there is what will be mined.
-pub(crate) fn usual_block(context: &RpcContext) -> BlockRef {
-    if context.dev.is_some() { BlockRef::Pending } else { BlockRef::LATEST }
 }
 
 /// The block that an estimate is for unless the request says another. In dev mode the next block's time may be far from the
