@@ -52,7 +52,8 @@ await until('logs', () => [seen.logs, seen.filtered, seen.ethersLogs].every((log
 await until('pending', () => hashes.every((hash) => seen.pending.includes(hash)));
 
 const plainLog = ({ address, args, blockNumber, logIndex, removed }) => ({ address, args, block: blockNumber - first, logIndex, removed: removed ?? false });
-const heads = (numbers) => numbers.filter((number) => number > first).map((number) => number - first);
+// viem asks for the block of each head, and may have the answers in another order.
+const heads = (numbers) => numbers.filter((number) => number > first).map((number) => Number(number - first)).sort((a, b) => a - b);
 record('heads', heads(seen.heads));
 record('heads to ethers', heads(seen.ethersHeads));
 record('logs', since(seen.logs).map(plainLog));

@@ -166,7 +166,8 @@ impl Installed {
         let _ = std::fs::remove_file(&stamp);
         let start = Instant::now();
         installed.run("npm", &["install", "--no-save", "--prefix", "runtime", &format!("{package}@{NODE_VERSION}")]);
-        installed.run("npm", &["ci"]);
+        // Not `npm ci`, which insists on packages for platforms that this is not.
+        installed.run("npm", &["install"]);
         installed.run("python3", &["-m", "venv", "venv"]);
         installed.run("venv/bin/pip", &["install", "--quiet", "--requirement", "requirements.txt"]);
         installed.run(installed.node.to_str().expect("text"), &["compile.mjs"]);
