@@ -28,7 +28,7 @@ impl Server {
     /// `rialto dev` on a free port, with further arguments.
     pub fn dev(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rialto"));
-        command.args(["dev", "--http.port", "0"]).args(arguments);
+        command.args(["dev", "--silent", "--http.port", "0"]).args(arguments);
         Self::start(command, "Listening on 127.0.0.1:")
     }
 
