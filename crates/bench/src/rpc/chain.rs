@@ -12,6 +12,7 @@ use crate::contracts::{Contracts, call_data, word};
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use rialto_stf::{Transaction, TxType, address_of_secret_key};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// A transfer is in every so many blocks.
 const BLOCKS_A_TRANSFER: u64 = 10;
@@ -21,6 +22,9 @@ const HOLDERS: u64 = 64;
 const MAX_FEE: u64 = 1_000_000_000_000_000;
 /// Tip, wei a unit of gas.
 const TIP: u64 = 1_000_000_000;
+
+/// Time after which a connection is not used again, since nodes close those that are silent.
+const MAX_IDLE: Duration = Duration::from_secs(10);
 
 /// What a case asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ pub struct Chain {
     url: String,
     client: String,
     http: HttpConnection,
+    last_used: Instant,
     /// Its number of the chain.
     pub chain_id: u64,
     token: Address,
@@ -64,15 +69,16 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Makes the chain on the node at a URL.
-    pub fn make(url: &str, blocks: u64) -> Result<Self, BenchError> {
+    /// Connects to the node at a URL.
+    pub fn open(url: &str) -> Result<Self, BenchError> {
         let address = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/').to_string();
-        let http = HttpConnection::open(&address).map_err(|error| failed(&address, error.to_string()))?;
+        let http = connect(&address)?;
         let mut chain = Self {
             address,
             url: url.to_string(),
             client: String::new(),
             http,
+            last_used: Instant::now(),
             chain_id: 0,
             token: Address::ZERO,
             first_block: 0,
@@ -81,28 +87,30 @@ impl Chain {
         };
         chain.client = chain.request("web3_clientVersion", json!([]))?.as_str().unwrap_or_default().to_string();
         chain.chain_id = chain.quantity("eth_chainId", json!([]))?;
-        chain.set_automine(false)?;
-        chain.fill(blocks)?;
-        chain.set_automine(true)?;
+        // Not those of an earlier run on the same chain, which made it longer.
+        chain.accounts_used = chain.quantity("eth_blockNumber", json!([]))? << 20;
         Ok(chain)
     }
 
-    fn fill(&mut self, blocks: u64) -> Result<(), BenchError> {
+    /// Adds the blocks that the cases read.
+    pub fn fill(&mut self, blocks: u64) -> Result<(), BenchError> {
+        self.set_automine(false)?;
         let owner = secret_key("owner", 0);
         let owner_address = account_address(&owner);
         self.fund(owner_address)?;
         let init_code = Contracts::load().init_code("Token", &[U256::from(10).pow(U256::from(24))]);
-        let deployment = self.sign(&owner, 0, None, init_code, 3_000_000);
+        let nonce = self.quantity("eth_getTransactionCount", json!([owner_address, "latest"]))?;
+        let deployment = self.sign(&owner, nonce, None, init_code, 3_000_000);
         self.send(&deployment)?;
         self.mine(1)?;
-        self.token = owner_address.create(0);
+        self.token = owner_address.create(nonce);
         if self.request("eth_getCode", json!([self.token, "latest"]))? == json!("0x") {
             return Err(failed(&self.address, "the token is not where it was deployed to".to_string()));
         }
         self.first_block = self.quantity("eth_blockNumber", json!([]))? + 1;
         for transfer in 0..blocks / BLOCKS_A_TRANSFER {
             let input = call_data("transfer(address,uint256)", &[word(holder(transfer)), U256::from(1000 + transfer)]);
-            let transaction = self.sign(&owner, transfer + 1, Some(self.token), input, 100_000);
+            let transaction = self.sign(&owner, nonce + 1 + transfer, Some(self.token), input, 100_000);
             self.send(&transaction)?;
             self.mine(BLOCKS_A_TRANSFER)?;
         }
@@ -115,7 +123,7 @@ impl Chain {
         if found != blocks {
             return Err(failed(&self.address, format!("{blocks} blocks were to be mined, {found} were")));
         }
-        Ok(())
+        self.set_automine(true)
     }
 
     /// `HOST:PORT`.
@@ -154,7 +162,11 @@ impl Chain {
 
     /// The result of a request.
     pub fn answer(&mut self, request: &[u8]) -> Result<Value, BenchError> {
+        if self.last_used.elapsed() > MAX_IDLE {
+            self.http = connect(&self.address)?;
+        }
         let answer = exchange(&mut self.http, &self.address, request)?;
+        self.last_used = Instant::now();
         let mut answer: Value =
             serde_json::from_slice(&answer).map_err(|error| failed(&self.address, error.to_string()))?;
         Ok(answer["result"].take())
@@ -217,6 +229,10 @@ impl Chain {
         transaction.sign(key).expect("a hash is a valid key");
         transaction.encode()
     }
+}
+
+fn connect(address: &str) -> Result<HttpConnection, BenchError> {
+    HttpConnection::open(address).map_err(|error| failed(address, error.to_string()))
 }
 
 /// A request's body.
