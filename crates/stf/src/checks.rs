@@ -116,6 +116,9 @@ fn check_shape(vm: &Vm<'_>, rules: &BlockRules, transaction: &Transaction) -> Re
     if let Some(&found) = blobs.iter().find(|hash| hash[0] != VERSIONED_HASH_VERSION) {
         return Err(TxError::BlobVersion { found });
     }
+    if !transaction.authorization_list.is_empty() && !vm.rules().has_delegation {
+        return Err(TxError::TypeNotSupported { tx_type, fork: rules.fork });
+    }
     if tx_type == crate::TxType::SetCode && transaction.authorization_list.is_empty() {
         return Err(TxError::NoAuthorizations);
     }
@@ -143,4 +146,70 @@ pub(crate) fn check_intrinsic(transaction: &Transaction, gas: &IntrinsicGas) -> 
         return Err(TxError::IntrinsicGas { required: gas.total(), found });
     }
     if found < gas.floor { Err(TxError::FloorGas { required: gas.floor, found }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Authorization, BlockExecutor, ChainSpec, Header, TxType};
+    use alloc::vec;
+    use alloy_primitives::Bytes;
+    use rialto_state::MemoryState;
+    use rialto_vm::Fork;
+
+    const SENDER: Address = Address::repeat_byte(0xaa);
+
+    /// What comes of a transaction of a contract that has 100 wei and nonce 5, in a block whose base fee is 7.
+    fn run(fork: Fork, checks: Checks, transaction: &Transaction) -> Result<u64, TxError> {
+        let mut state = MemoryState::default();
+        state.insert_account(SENDER, 5, U256::from(100), Bytes::from_static(&[0]), []);
+        let header = Header { gas_limit: 50_000, base_fee_per_gas: Some(7), ..Header::default() };
+        let spec = ChainSpec::of_fork(fork, 1);
+        let mut executor = BlockExecutor::new(&spec, &header, &state).with_checks(checks);
+        let outcome = executor.transaction(transaction, SENDER)?;
+        let nonce = executor.state().peek_account(&SENDER)?.map_or(0, |account| account.nonce);
+        assert_eq!(nonce, 6, "the account's own nonce counts");
+        Ok(outcome.max_gas_used)
+    }
+
+    #[test]
+    fn simulations_leave_checks_out() {
+        let call = Transaction {
+            tx_type: TxType::DynamicFee,
+            gas_limit: 100_000,
+            to: Some(Address::ZERO),
+            ..Transaction::default()
+        };
+        let free = |transaction: Transaction| Transaction { nonce: 9, ..transaction };
+        let authorized = Transaction {
+            tx_type: TxType::SetCode,
+            authorization_list: vec![Authorization::default()],
+            ..call.clone()
+        };
+        let unsupported = TxError::TypeNotSupported { tx_type: TxType::SetCode, fork: Fork::Cancun };
+        let poor = TxError::InsufficientFunds { required: U256::from(101), available: U256::from(100) };
+        let cheap = TxError::MaxFeeBelowBaseFee { base_fee: U256::from(7), found: U256::ZERO };
+        let with_fees = Checks { zero_fees: true, ..Checks::CALL };
+        let with_nonce = Checks { nonce: true, ..Checks::CALL };
+        let with_sender = Checks { sender_is_eoa: true, ..Checks::CALL };
+        let with_limits = Checks { gas_limits: true, ..Checks::CALL };
+        let rows = [
+            ("nothing", Fork::Osaka, Checks::CALL, free(call.clone()), Ok(21_000)),
+            ("fees", Fork::Osaka, with_fees, free(call.clone()), Err(cheap)),
+            ("nonce", Fork::Osaka, with_nonce, call.clone(), Err(TxError::NonceTooLow { expected: 5, found: 0 })),
+            ("code", Fork::Osaka, with_sender, call.clone(), Err(TxError::SenderNotEoa { sender: SENDER })),
+            (
+                "room",
+                Fork::Osaka,
+                with_limits,
+                call.clone(),
+                Err(TxError::GasLimitAboveBlock { available: 50_000, found: 100_000 }),
+            ),
+            ("value", Fork::Osaka, Checks::CALL, Transaction { value: U256::from(101), ..call }, Err(poor)),
+            ("too early", Fork::Cancun, Checks::CALL, authorized, Err(unsupported)),
+        ];
+        for (name, fork, checks, transaction, expected) in rows {
+            assert_eq!(run(fork, checks, &transaction), expected, "{name}");
+        }
+    }
 }
