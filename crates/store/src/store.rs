@@ -34,6 +34,9 @@ const LOCK_FILE: &str = "LOCK";
 /// Where commits need not be durable, every so many of them one is, so that pages are used again.
 const COMMITS_PER_SYNC: u64 = 64;
 
+/// Longest file that is compared with its checksums whenever it is opened, which takes a fraction of a second.
+const CHECKED_BYTES: u64 = 256 << 20;
+
 /// Most bytes of codes and their translations in memory.
 const CODE_CACHE_BYTES: usize = 256 << 20;
 
@@ -78,8 +81,12 @@ pub struct Store {
 
 impl Store {
     /// Opens the database in `datadir`, which is made if it is not there, and locks it against other processes.
+    ///
+    /// A file of up to [`CHECKED_BYTES`] is read and compared with its checksums first, as [`Store::open_checked`] does whatever
+    /// the length.
     pub fn open(datadir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::open_file(datadir, options, false)
+        let is_short = fs::metadata(datadir.join(DATABASE_FILE)).is_ok_and(|file| file.len() <= CHECKED_BYTES);
+        Self::open_file(datadir, options, is_short)
     }
 
     /// Whether there is a database in `datadir`.

@@ -9,7 +9,6 @@ use rialto_store::{Commit, History, Store, StoreError, StoreOptions};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -184,8 +183,8 @@ enum Answer {
     Verified(bool),
 }
 
-fn open_damaged(folder: &Path, model: &Model, is_checked: bool) -> Answer {
-    let result = if is_checked { Store::open_checked(folder, options()) } else { Store::open(folder, options()) };
+fn open_damaged(folder: &Path, model: &Model) -> Answer {
+    let result = Store::open(folder, options());
     // A snapshot answers as long as its store is there.
     let opened = result.and_then(|store| store.snapshot().map(|snapshot| (store, snapshot)));
     match opened {
@@ -200,9 +199,9 @@ fn damaged_files_are_noticed() {
     let model = chain(folder.path());
     let path = folder.path().join("rialto.redb");
     let whole = fs::read(&path).expect("a file");
-    assert_eq!(open_damaged(folder.path(), &model, true), Answer::Verified(true));
+    assert_eq!(open_damaged(folder.path(), &model), Answer::Verified(true));
     let mut random = Random(17);
-    let (mut refused, mut found, mut clean, mut panics) = (0, 0, 0, 0);
+    let (mut refused, mut found, mut clean) = (0, 0, 0);
     for round in 0..120u64 {
         let mut bytes = whole.clone();
         let page = random.below(bytes.len() as u64 / 4096) as usize * 4096;
@@ -213,23 +212,16 @@ fn damaged_files_are_noticed() {
             2 => bytes[page + random.below(4096) as usize] ^= 1 << random.below(8),
             _ => bytes.truncate(page.max(4096)),
         }
-        for is_checked in [true, false] {
-            fs::write(&path, &bytes).expect("room");
-            match catch_unwind(AssertUnwindSafe(|| open_damaged(folder.path(), &model, is_checked))) {
-                Ok(Answer::Refused(_)) => refused += 1,
-                Ok(Answer::Verified(false)) => found += 1,
-                // The page was not in use.
-                Ok(Answer::Verified(true)) => clean += 1,
-                // A page that is read without its checksum can make redb panic.
-                Err(_) => {
-                    assert!(!is_checked, "round {round}: a checked file makes nothing panic");
-                    panics += 1;
-                }
-            }
+        fs::write(&path, &bytes).expect("room");
+        match open_damaged(folder.path(), &model) {
+            Answer::Refused(_) => refused += 1,
+            Answer::Verified(false) => found += 1,
+            // The page was not in use.
+            Answer::Verified(true) => clean += 1,
         }
     }
-    eprintln!("{refused} refused, {found} found by verification, {clean} without effect, {panics} panics of redb");
-    assert!(refused + found > 20, "damage is noticed");
+    eprintln!("{refused} refused, {found} found by verification, {clean} without effect");
+    assert!(refused + found > 10, "damage is noticed");
 }
 
 #[test]
