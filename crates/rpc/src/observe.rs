@@ -62,7 +62,7 @@ where
 {
     let Some(observer) = layer.observer else { return inner.call(request).await };
     // The table's own copy of the name: it outlives the request, and nobody else's name gets through.
-    let name = layer.methods.method_names().find(|name| *name == request.method.as_ref()).unwrap_or(UNKNOWN_METHOD);
+    let name = layer.methods.method_with_name(request.method_name()).map_or(UNKNOWN_METHOD, |(name, _)| name);
     let begin = Instant::now();
     let response = inner.call(request).await;
     observer.answered(name, begin.elapsed(), response.as_error_code());
