@@ -1,6 +1,6 @@
 //! What all methods share.
 
-use crate::eth::{FilterStore, TipCache};
+use crate::eth::{FilterStore, LogCache, TipCache};
 use crate::{RpcError, RpcLimits, RpcObserver, dev::DevState, engine::EngineState};
 use rialto_node::{ChainView, Node};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +24,8 @@ pub struct RpcContext {
     pub observer: OnceLock<Arc<dyn RpcObserver>>,
     /// What clients want to be told when they ask.
     pub(crate) filters: FilterStore,
+    /// Logs of blocks that were asked for lately.
+    pub(crate) logs: LogCache,
     /// The tip suggested for the head.
     pub(crate) tips: TipCache,
     /// A permit for each call that executes or reads much.
@@ -45,6 +47,7 @@ impl RpcContext {
             dev,
             observer,
             filters: FilterStore::default(),
+            logs: LogCache::default(),
             tips: TipCache::default(),
             heavy_calls,
         })

@@ -10,6 +10,7 @@ pub(crate) mod estimate;
 mod fees;
 mod fill;
 mod filters;
+mod log_cache;
 mod logs;
 mod send;
 mod simulate;
@@ -20,6 +21,7 @@ mod transactions;
 pub(crate) use chain::register_accounts;
 pub(crate) use fees::TipCache;
 pub(crate) use filters::FilterStore;
+pub(crate) use log_cache::LogCache;
 pub(crate) use subscriptions::register as register_subscriptions;
 
 use crate::methods::{Module, Registered};

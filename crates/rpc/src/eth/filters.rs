@@ -5,7 +5,8 @@
 //! however much happens between two questions, a filter keeps no more than a hash. Only filters for pending transactions listen,
 //! with the bounded buffer that the node's event channel has; a client that comes too late misses some.
 
-use super::logs::{LogBlocks, LogMatcher, LogQuery};
+use super::log_cache::LogAnswer;
+use super::logs::{LogBlocks, LogMatcher, LogQuery, LogSearch};
 use crate::json::{LogJson, Params, TransactionJson};
 use crate::methods::{Module, Registered, heavy, light};
 use crate::{RpcContext, RpcError, RpcLimits};
@@ -135,7 +136,7 @@ impl FilterStore {
 #[serde(untagged)]
 enum ChangesJson {
     Hashes(Vec<B256>),
-    Logs(Vec<LogJson>),
+    Logs(Vec<LogAnswer>),
     Transactions(Vec<TransactionJson>),
 }
 
@@ -152,7 +153,7 @@ fn changes(params: &Params, context: &Arc<RpcContext>) -> Result<ChangesJson, Rp
         }
         Filter::Logs { query, last } => {
             let view = context.view()?;
-            (ChangesJson::Logs(log_changes(&view, &query, last, &context.limits)?), place_of(view.head()))
+            (ChangesJson::Logs(log_changes(context, &view, &query, last)?), place_of(view.head()))
         }
         Filter::Transactions { is_whole, arrivals } => return Ok(transaction_changes(is_whole, &arrivals)),
     };
@@ -190,11 +191,17 @@ fn path(view: &ChainView, from: Place, limits: &RpcLimits) -> Result<Path, RpcEr
     Ok(Path { removed, first })
 }
 
-fn log_changes(view: &ChainView, query: &LogQuery, last: Place, limits: &RpcLimits) -> Result<Vec<LogJson>, RpcError> {
-    let path = path(view, last, limits)?;
+fn log_changes(
+    context: &RpcContext,
+    view: &ChainView,
+    query: &LogQuery,
+    last: Place,
+) -> Result<Vec<LogAnswer>, RpcError> {
+    let path = path(view, last, &context.limits)?;
     let mut logs = Vec::new();
     for block in &path.removed {
-        logs.extend(block_logs(view, &query.matcher, block, true)?);
+        let removed = block_logs(view, &query.matcher, block, true)?;
+        logs.extend(removed.into_iter().map(|log| LogAnswer::Fresh(Box::new(log))));
     }
     // A filter's range bounds what it tells of; tags other than numbers stand for the head, as it moves.
     let bound = |block: Option<crate::json::BlockRef>| match block {
@@ -207,7 +214,8 @@ fn log_changes(view: &ChainView, query: &LogQuery, last: Place, limits: &RpcLimi
     };
     let (first, end) = (path.first.max(from), to.min(view.head().block.header.number));
     if first <= end {
-        logs.extend(query.matcher.search(view, first, end, limits.max_filter_changes)?);
+        let search = LogSearch { view, cache: &context.logs, max_logs: context.limits.max_filter_changes };
+        logs.extend(search.run(&query.matcher, first, end)?);
     }
     Ok(logs)
 }

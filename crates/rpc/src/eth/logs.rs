@@ -2,8 +2,9 @@
 //!
 //! A query names addresses and, for each position, topics; it matches a log if each of them is empty or has the log's. Blocks are
 //! chosen by the blooms of their headers, which have three bits for each address and topic of the block's logs, computed once per
-//! query; only blocks that may match are read.
+//! query; only blocks that may match are read, and those lately read are [kept](super::log_cache).
 
+use super::log_cache::{LogAnswer, LogCache};
 use crate::json::{BlockRef, Fields, FromJson, LogJson, ParamError, Params, logs_of};
 use crate::methods::{Module, Registered, heavy};
 use crate::{RpcContext, RpcError, error::INVALID_PARAMS};
@@ -130,12 +131,16 @@ impl LogMatcher {
 
     /// Whether a log matches.
     pub(super) fn matches(&self, log: &Log) -> bool {
-        (self.addresses.is_empty() || self.addresses.binary_search(&log.address).is_ok())
-            && self.topics.len() <= log.topics.len()
+        self.matches_parts(&log.address, &log.topics)
+    }
+
+    fn matches_parts(&self, address: &Address, topics: &[B256]) -> bool {
+        (self.addresses.is_empty() || self.addresses.binary_search(address).is_ok())
+            && self.topics.len() <= topics.len()
             && self
                 .topics
                 .iter()
-                .zip(log.topics.iter())
+                .zip(topics)
                 .all(|(place, topic)| place.is_empty() || place.binary_search(topic).is_ok())
     }
 
@@ -149,6 +154,11 @@ impl LogMatcher {
         let found = logs_of(receipts).filter(|(_, log)| self.matches(log));
         found.map(move |(position, log)| LogJson::new(log, position, block, removed))
     }
+
+    /// The logs of a canonical block that match.
+    fn answers<'a>(&'a self, block: &'a ChainBlock, receipts: &'a [Receipt]) -> impl Iterator<Item = LogAnswer> + 'a {
+        self.logs(block, receipts, false).map(|log| LogAnswer::Fresh(Box::new(log)))
+    }
 }
 
 /// The three bits that an address or topic sets in a bloom (Yellow Paper, 4.3.1), counted from the right end.
@@ -159,12 +169,12 @@ fn bloom_bits(input: &[u8]) -> [u16; 3] {
 
 impl LogQuery {
     /// The logs that match.
-    pub(super) fn run(&self, context: &RpcContext, view: &ChainView) -> Result<Vec<LogJson>, RpcError> {
+    pub(super) fn run(&self, context: &RpcContext, view: &ChainView) -> Result<Vec<LogAnswer>, RpcError> {
         let (from, to) = match self.blocks {
             LogBlocks::Hash(hash) => {
                 let block = view.block(BlockId::Hash(hash))?.ok_or_else(|| RpcError::server("unknown block"))?;
                 let receipts = view.receipts(&block)?.ok_or_else(|| RpcError::server("unknown block"))?;
-                return Ok(self.matcher.logs(&block, &receipts, false).collect());
+                return Ok(self.matcher.answers(&block, &receipts).collect());
             }
             LogBlocks::Range { from, to } => (from, to),
         };
@@ -172,7 +182,8 @@ impl LogQuery {
         let (first, last) = (number_of(view, from)?, number_of(view, to)?);
         let range = RangeLimits { max_blocks: context.limits.max_log_blocks, head };
         range.check(first, last)?;
-        self.matcher.search(view, first, last, context.limits.max_logs)
+        let search = LogSearch { view, cache: &context.logs, max_logs: context.limits.max_logs };
+        search.run(&self.matcher, first, last)
     }
 }
 
@@ -214,33 +225,57 @@ impl RangeLimits {
     }
 }
 
-impl LogMatcher {
+/// Where logs are looked for, and how many may be found.
+pub(super) struct LogSearch<'a> {
+    /// The chain.
+    pub view: &'a ChainView,
+    /// Logs that were found lately.
+    pub cache: &'a LogCache,
+    /// Most logs that may be found.
+    pub max_logs: usize,
+}
+
+impl LogSearch<'_> {
     /// The logs that match in canonical blocks from `first` to `last`.
-    pub(super) fn search(
-        &self,
-        view: &ChainView,
-        first: u64,
-        last: u64,
-        max_logs: usize,
-    ) -> Result<Vec<LogJson>, RpcError> {
+    pub(super) fn run(&self, matcher: &LogMatcher, first: u64, last: u64) -> Result<Vec<LogAnswer>, RpcError> {
         let mut numbers = Vec::new();
-        view.blooms(first, last, &mut |number, bloom| {
-            if self.may_match(bloom) {
+        self.view.blooms(first, last, &mut |number, bloom| {
+            if matcher.may_match(bloom) {
                 numbers.push(number);
             }
             true
         })?;
         let mut found = Vec::new();
         for number in numbers {
-            let gone = || RpcError::server(format!("block {number}: expected receipts, found none"));
-            let block = view.block(BlockId::Number(number))?.ok_or_else(gone)?;
-            let receipts = view.receipts(&block)?.ok_or_else(gone)?;
-            found.extend(self.logs(&block, &receipts, false).take(max_logs.saturating_add(1) - found.len()));
-            if found.len() > max_logs {
-                return Err(RpcError::limit("logs", max_logs, "more; ask for fewer blocks"));
+            self.add_block(matcher, number, &mut found)?;
+            if found.len() > self.max_logs {
+                return Err(RpcError::limit("logs", self.max_logs, "more; ask for fewer blocks"));
             }
         }
         Ok(found)
+    }
+
+    /// Adds the logs of a block that match.
+    fn add_block(&self, matcher: &LogMatcher, number: u64, found: &mut Vec<LogAnswer>) -> Result<(), RpcError> {
+        let gone = || RpcError::server(format!("block {number}: expected receipts, found none"));
+        let hash = self.view.hash(BlockId::Number(number))?.ok_or_else(gone)?;
+        let mut kept = self.cache.get(&hash);
+        if kept.is_none() {
+            let block = self.view.block(BlockId::Hash(hash))?.ok_or_else(gone)?;
+            let receipts = self.view.receipts(&block)?.ok_or_else(gone)?;
+            kept = self.cache.insert(&block, &receipts)?;
+            if kept.is_none() {
+                let room = self.max_logs.saturating_add(1).saturating_sub(found.len());
+                found.extend(matcher.answers(&block, &receipts).take(room));
+            }
+        }
+        let Some(logs) = kept else { return Ok(()) };
+        for (index, log) in logs.iter().enumerate() {
+            if matcher.matches_parts(&log.address, &log.topics) {
+                found.push(LogAnswer::Written(Arc::clone(&logs), index));
+            }
+        }
+        Ok(())
     }
 }
 
