@@ -98,7 +98,7 @@ impl Chain {
     }
 
     fn start(&self) -> Server {
-        Server::dev(&["--datadir", &self.datadir, "--silent", "--db.cache-size", "32"])
+        Server::dev(&["--datadir", &self.datadir, "--db.cache-size", "32"])
     }
 
     /// Writes for a random time, kills the process, and notes what it had given its word on by then.
