@@ -15,6 +15,7 @@ const INVALID_FORKCHOICE: i64 = -38002;
 const INVALID_ATTRIBUTES: i64 = -38003;
 const TOO_LARGE: i64 = -38004;
 const UNSUPPORTED_FORK: i64 = -38005;
+const TOO_DEEP_REORG: i64 = -38006;
 const INVALID_PARAMS: i64 = -32602;
 
 /// The code of an error.
@@ -199,6 +200,18 @@ fn heads_move_to_a_side_chain_and_back() {
     let answer = consensus.ok(method, json!([state(root, ZERO_HASH, ZERO_HASH)[0], attributes]));
     assert_eq!((&answer["payloadStatus"]["status"], &answer["payloadId"]), (&json!("VALID"), &Value::Null));
     assert_eq!(consensus.head(), trunk[2]);
+}
+
+#[test]
+fn a_reorganisation_beyond_the_kept_states_is_too_deep() {
+    let consensus = Consensus::with_history(PRAGUE.since, 2);
+    let root = consensus.head();
+    let trunk = consensus.grow(&root, 5, 1);
+    let state = json!([{"headBlockHash": trunk[0], "safeBlockHash": ZERO_HASH, "finalizedBlockHash": ZERO_HASH}, null]);
+    assert_eq!(code(consensus.call("engine_forkchoiceUpdatedV3", state)), TOO_DEEP_REORG);
+    assert_eq!(consensus.head(), trunk[4]);
+    assert_eq!(consensus.choose(&json!(trunk[3])), "VALID");
+    assert_eq!(consensus.head(), trunk[3]);
 }
 
 #[test]

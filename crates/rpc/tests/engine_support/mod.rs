@@ -209,8 +209,22 @@ impl Consensus {
         Self::open(TempDir::new().expect("a temporary folder"), Some(document))
     }
 
+    /// With a node that keeps so many states besides the head's.
+    pub fn with_history(timestamp: u64, blocks: u64) -> Self {
+        let document = genesis(timestamp).to_string().into_bytes();
+        let datadir = TempDir::new().expect("a temporary folder");
+        let mut config = node_config(datadir.path(), Some(document));
+        config.store.history = History::Blocks(blocks);
+        Self::with_config(datadir, config)
+    }
+
     fn open(datadir: TempDir, genesis: Option<Vec<u8>>) -> Self {
-        let node = Node::open(node_config(datadir.path(), genesis)).expect("a node");
+        let config = node_config(datadir.path(), genesis);
+        Self::with_config(datadir, config)
+    }
+
+    fn with_config(datadir: TempDir, config: NodeConfig) -> Self {
+        let node = Node::open(config).expect("a node");
         let context = RpcContext::new(node, RpcLimits::default(), "test".into(), None);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
