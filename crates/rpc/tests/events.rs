@@ -2,33 +2,43 @@
 
 mod support;
 
-use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use rialto_node::{Node, NodeConfig, PayloadAttributes, PoolTransaction, TransactionSource};
 use rialto_rpc::RpcLimits;
 use rialto_stf::{Transaction, TxType};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use support::{Server, WsClient, genesis};
 
 /// The rich account.
 const SENDER: &str = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf";
 
 fn server() -> Server {
+    server_with(RpcLimits::default())
+}
+
+fn server_with(limits: RpcLimits) -> Server {
     let config = NodeConfig { genesis: Some(genesis()), is_dev: true, ..NodeConfig::default() };
-    Server::of_node(Node::open(config).expect("the node opens"), RpcLimits::default())
+    Server::of_node(Node::open(config).expect("the node opens"), limits)
 }
 
 /// A transaction that creates a contract whose init code emits a log with this topic.
 fn logging(nonce: u64, topic: u8) -> Transaction {
+    // PUSH1 topic, PUSH0, PUSH0, LOG1.
+    creating(nonce, vec![0x60, topic, 0x5f, 0x5f, 0xa1])
+}
+
+/// A transaction with this init code.
+fn creating(nonce: u64, code: Vec<u8>) -> Transaction {
     let mut transaction = Transaction {
         tx_type: TxType::DynamicFee,
         chain_id: Some(1337),
         nonce,
         gas_price: U256::from(100_000_000_000u64),
         max_priority_fee_per_gas: U256::from(1_000_000_000),
-        gas_limit: 100_000,
-        // PUSH1 topic, PUSH0, PUSH0, LOG1.
-        input: Bytes::from(vec![0x60, topic, 0x5f, 0x5f, 0xa1]),
+        gas_limit: 500_000,
+        input: Bytes::from(code),
         ..Transaction::default()
     };
     transaction.sign(&U256::from(1).into()).expect("a key");
@@ -198,6 +208,29 @@ fn subscriptions_tell_of_pending_transactions() {
 }
 
 #[test]
+fn subscribers_that_do_not_read_are_closed() {
+    const BLOCKS: u64 = 20_000;
+    let server = server_with(RpcLimits {
+        write_stall_timeout: Duration::from_millis(300),
+        websocket_buffer_messages: 4,
+        ..RpcLimits::default()
+    });
+    let mut slow = server.ws();
+    subscribe(&mut slow, json!(["logs", {}]));
+    slow.stream.set_write_timeout(Some(support::PATIENCE)).expect("a timeout");
+    // PUSH2 0x4000, PUSH0, LOG0: some ten kilobytes of text a block, none of which is read.
+    let log = |nonce| creating(nonce, vec![0x61, 0x40, 0x00, 0x5f, 0xa0]);
+    let is_open = |slow: &mut WsClient| slow.send(r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#).is_ok();
+    let mut mined = 0;
+    while mined < BLOCKS && is_open(&mut slow) {
+        mine(&server.node, mined + 1, &[log(mined)]);
+        mined += 1;
+    }
+    assert!(mined < BLOCKS, "the server kept the logs of {mined} blocks for a client that doesn't read");
+    assert_eq!(server.http().result("eth_chainId", json!([])), json!("0x539"), "others are served");
+}
+
+#[test]
 fn receipts_are_waited_for() {
     let server = server();
     let transaction = logging(0, 1);
@@ -238,4 +271,30 @@ fn transactions_are_filled_in() {
     let wrong = json!([{ "from": SENDER, "maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2" }]);
     assert_eq!(client.error_code("eth_fillTransaction", wrong), -32000);
     assert_eq!(client.error_code("eth_getBlockAccessList", json!(["latest"])), -32001);
+}
+
+#[test]
+fn old_states_are_read_and_proven() {
+    let server = server();
+    let mut client = server.http();
+    for number in 0..5 {
+        mine(&server.node, number + 1, &[logging(number, 1)]);
+    }
+    for number in 0..=5 {
+        let at = json!(format!("{number:#x}"));
+        let count = client.result("eth_getTransactionCount", json!([SENDER, at]));
+        assert_eq!(count, at, "one transaction a block");
+        let block = client.result("eth_getBlockByNumber", json!([at, false]));
+        let proof = client.result("eth_getProof", json!([SENDER, ["0x0"], at]));
+        let node = proof["accountProof"][0].as_str().and_then(|node| hex::decode(node).ok()).expect("a node");
+        assert_eq!(json!(keccak256(node)), block["stateRoot"], "block {number}");
+        assert_eq!((&proof["nonce"], &proof["storageProof"][0]["value"]), (&at, &json!("0x0")), "block {number}");
+        let by_hash = json!([SENDER, { "blockHash": block["hash"], "requireCanonical": true }]);
+        assert_eq!(client.result("eth_getBalance", by_hash), proof["balance"], "block {number}");
+    }
+    let orphan = head_hash(&server);
+    server.node.set_head(server.node.view().expect("a view").head().block.header.parent_hash).expect("one block back");
+    mine(&server.node, 9, &[]);
+    let canonical = json!([SENDER, { "blockHash": orphan, "requireCanonical": true }]);
+    assert_eq!(client.error_code("eth_getBalance", canonical), -32000, "it is canonical no more");
 }
