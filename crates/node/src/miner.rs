@@ -143,6 +143,13 @@ impl Miner {
             served: watch::Sender::new(Served::default()),
             thread: Mutex::default(),
         });
+        // The pending block shows what would be mined. A node has one miner; a second one changes nothing here.
+        let of_next = Arc::downgrade(&miner);
+        let _ = miner.node.next_attributes.set(Box::new(move |parent| {
+            of_next.upgrade().map_or_else(PayloadAttributes::default, |miner| {
+                miner.attributes(&lock(&miner.control), wall_seconds(), &parent.block.header, parent.hash)
+            })
+        }));
         let worker = Arc::clone(&miner);
         let thread = std::thread::Builder::new().name("miner".to_string()).spawn(move || worker.run());
         let thread = thread.map_err(|error| NodeError::Invalid {

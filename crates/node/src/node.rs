@@ -14,7 +14,8 @@ use crate::payloads::Payloads;
 use crate::tree::Tree;
 use crate::view::Current;
 use crate::{
-    BlockId, ChainView, HeadChange, NodeConfig, NodeError, NodeStats, Pool, PoolError, PoolTransaction, codec,
+    BlockId, ChainBlock, ChainView, HeadChange, NodeConfig, NodeError, NodeStats, PayloadAttributes, Pool, PoolError,
+    PoolTransaction, codec,
 };
 use alloy_primitives::B256;
 use rialto_state::{Diff, StateReader};
@@ -24,7 +25,7 @@ use rialto_store::{Snapshot, Store, StoreError};
 use rialto_trie::StateTrie;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use tokio::sync::broadcast;
 
 /// Names a payload that is being built.
@@ -78,6 +79,9 @@ pub(crate) struct Invalid {
     pub error: String,
 }
 
+/// What the block after this one would have in its header.
+pub(crate) type NextAttributes = Box<dyn Fn(&ChainBlock) -> PayloadAttributes + Send + Sync>;
+
 /// What belongs to whoever changes the chain.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -126,6 +130,8 @@ pub struct Node {
     heads: broadcast::Sender<Arc<HeadChange>>,
     transactions: broadcast::Sender<Arc<PoolTransaction>>,
     stats: NodeStats,
+    /// Dev mode: what the next block's header will have.
+    pub(crate) next_attributes: OnceLock<NextAttributes>,
 }
 
 impl Node {
@@ -158,6 +164,7 @@ impl Node {
             heads: broadcast::channel(EVENTS).0,
             transactions: broadcast::channel(EVENTS).0,
             stats: NodeStats::default(),
+            next_attributes: OnceLock::new(),
         }))
     }
 

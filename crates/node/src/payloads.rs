@@ -33,6 +33,7 @@ struct Pending {
     head: B256,
     amendments: Arc<Diff>,
     pool_version: u64,
+    attributes: PayloadAttributes,
     block: Arc<BuiltBlock>,
 }
 
@@ -151,26 +152,33 @@ impl Node {
     pub fn pending(&self) -> Result<Arc<BuiltBlock>, NodeError> {
         let view = self.current_view();
         let pool_version = self.pool.version();
+        let head = &view.head().block.header;
+        let attributes = match self.next_attributes.get() {
+            Some(next) => next(view.head()),
+            None => PayloadAttributes {
+                timestamp: now_seconds().max(head.timestamp + 1),
+                prev_randao: head.mix_hash,
+                suggested_fee_recipient: self.config.fee_recipient,
+                ..PayloadAttributes::default()
+            },
+        };
+        // Time goes on, but it is no reason to build again: only dev mode's clock can jump.
+        let is_dev = self.next_attributes.get().is_some();
         let is_of = |pending: &&Pending| {
             pending.head == view.head().hash
                 && pending.pool_version == pool_version
                 && Arc::ptr_eq(&pending.amendments, &view.current.amendments)
+                && (!is_dev || pending.attributes == attributes)
         };
         if let Some(pending) = self.payloads().pending.as_ref().filter(is_of) {
             return Ok(Arc::clone(&pending.block));
         }
-        let head = &view.head().block.header;
-        let attributes = PayloadAttributes {
-            timestamp: now_seconds().max(head.timestamp + 1),
-            prev_randao: head.mix_hash,
-            suggested_fee_recipient: self.config.fee_recipient,
-            ..PayloadAttributes::default()
-        };
         let block = Arc::new(self.build(view.head().hash, &attributes, &TransactionSource::Pool)?);
         self.payloads().pending = Some(Pending {
             head: view.head().hash,
             amendments: Arc::clone(&view.current.amendments),
             pool_version,
+            attributes,
             block: Arc::clone(&block),
         });
         Ok(block)

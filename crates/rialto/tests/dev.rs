@@ -226,6 +226,11 @@ fn time_is_what_is_asked_for() {
     assert!(time_of(&mut client, "0x5") == 9_000 && time_of(&mut client, "0x6") > 9_000);
     let head = time_of(&mut client, "latest");
     client.result("evm_increaseTime", json!([86_400]));
+    // Code that answers with the time: what is asked of the next block sees the clock before there is such a block.
+    client.result("anvil_setCode", json!([STRANGER, "0x4260005260206000f3"]));
+    let answer = client.result("eth_call", json!([{ "to": STRANGER }, "pending"]));
+    let word = answer.as_str().and_then(|text| U256::from_str_radix(text.trim_start_matches("0x"), 16).ok());
+    assert!(word.is_some_and(|time| time >= U256::from(head + 86_399)), "{answer}, the head is at {head}");
     client.result("evm_mine", json!([]));
     let moved = time_of(&mut client, "latest") - head;
     assert!((86_399..86_460).contains(&moved), "{moved}");
