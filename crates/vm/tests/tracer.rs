@@ -8,7 +8,7 @@
 mod support;
 
 use alloy_primitives::{Address, Bytes, U256};
-use rialto_vm::{Fork, Halt, opcode as op};
+use rialto_vm::{Fork, Halt, Step, Tracer, opcode as op};
 use support::{BENEFICIARY, CALLER, CONTRACT, OTHER, Run, Setup, Trace, TracedStep, asm, opcode_of, word};
 
 fn trace(setup: &Setup) -> (Run, Trace) {
@@ -287,4 +287,43 @@ fn refunds_and_return_data_before_each_step() {
     let call = outer.iter().position(|step| step.opcode == op::CALL).expect("it calls");
     assert_eq!((outer[call].return_data.len(), outer[call + 1].return_data.len()), (0, 32));
     assert_eq!(outer[call + 1].stack, [word(1)]);
+}
+
+#[test]
+fn logs_refusals_and_ends() {
+    let created = CONTRACT.create(1);
+    let rows = [
+        ("a log", "0xab 0 MSTORE8 7 1 0 LOG1".to_string(), vec![format!("log of {CONTRACT} with 1 topics and 0xab")]),
+        ("no log without its gas", "0xffffff 0 LOG0".into(), vec![]),
+        ("more than it has", format!("0 0 0 0 1 {OTHER} 5000 CALL"), vec![format!("CALL of {OTHER} refused: Balance")]),
+        (
+            "a creation with more than it has",
+            "0 0 1 CREATE".into(),
+            vec![format!("CREATE of {created} refused: Balance")],
+        ),
+        ("an end", format!("{OTHER} SELFDESTRUCT"), vec![format!("{CONTRACT} leaves 0 to {OTHER}")]),
+    ];
+    for (name, code, expected) in rows {
+        let (_, trace) = trace(&Setup::new(Fork::Osaka, &code).gas(100_000));
+        assert_eq!(trace.events, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_tracer_that_has_enough_ends_the_run() {
+    /// Has enough after so many steps.
+    struct Impatient(usize);
+    impl Tracer for Impatient {
+        fn step(&mut self, _step: Step<'_>) {
+            self.0 = self.0.saturating_sub(1);
+        }
+
+        fn has_enough(&self) -> bool {
+            self.0 == 0
+        }
+    }
+    let setup = Setup::new(Fork::Osaka, "JUMPDEST 0 JUMP");
+    let mut impatient = Impatient(1_000);
+    let ended = setup.try_run(&[], 1, Some(&mut impatient));
+    assert!(ended.is_err(), "a program without end ends with the tracer's patience");
 }

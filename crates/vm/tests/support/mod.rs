@@ -8,7 +8,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use rialto_state::{Diff, Journal, Log, MemoryState, ReadError};
 use rialto_vm::{
-    BlockContext, Enter, Fork, Halt, Leave, Message, MessageKind, NativeModule, Rules, StateGas, Step, Tracer,
+    BlockContext, Enter, Fork, Halt, Leave, Message, MessageKind, NativeModule, Refusal, Rules, StateGas, Step, Tracer,
     TxContext, Vm, opcode,
 };
 use std::collections::BTreeMap;
@@ -377,6 +377,8 @@ pub struct Trace {
     pub steps: Vec<TracedStep>,
     pub enters: Vec<TracedEnter>,
     pub leaves: Vec<(Option<Halt>, u64, Bytes)>,
+    /// Logs, refused frames and self-destructs, as text.
+    pub events: Vec<String>,
 }
 
 impl Tracer for Trace {
@@ -402,6 +404,18 @@ impl Tracer for Trace {
 
     fn leave(&mut self, leave: Leave<'_>) {
         self.leaves.push((leave.halt, leave.gas, Bytes::copy_from_slice(leave.output)));
+    }
+
+    fn refuse(&mut self, enter: Enter<'_>, reason: Refusal) {
+        self.events.push(format!("{} of {} refused: {reason:?}", enter.kind, enter.to));
+    }
+
+    fn log(&mut self, log: &Log) {
+        self.events.push(format!("log of {} with {} topics and {}", log.address, log.topics.len(), log.data));
+    }
+
+    fn self_destruct(&mut self, account: Address, beneficiary: Address, balance: U256) {
+        self.events.push(format!("{account} leaves {balance} to {beneficiary}"));
     }
 }
 
