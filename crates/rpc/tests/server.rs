@@ -5,7 +5,7 @@ mod support;
 
 use alloy_primitives::{Address, Bytes, U256, hex};
 use rialto_node::{Node, NodeConfig};
-use rialto_rpc::{RpcConfig, RpcContext, RpcLimits, RpcServer, StartError, TransportConfig};
+use rialto_rpc::{PortConfig, RpcConfig, RpcContext, RpcLimits, RpcServer, StartError, TransportConfig};
 use rialto_stf::{Transaction, TxType};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn sizes_are_bounded() {
 
 #[test]
 fn hosts_and_origins_are_checked() {
-    let change = |config: &mut RpcConfig| config.cors_domains = vec!["https://wallet.example".into()];
+    let change = |config: &mut PortConfig| config.cors_domains = vec!["https://wallet.example".into()];
     let node = Node::open(NodeConfig { genesis: Some(genesis()), ..NodeConfig::default() }).expect("the node opens");
     let server = Server::with_config(node, limits(), change);
     let body = br#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
@@ -142,9 +142,9 @@ fn hosts_and_origins_are_checked() {
 #[test]
 fn namespaces_are_per_transport() {
     let node = Node::open(NodeConfig { genesis: Some(genesis()), ..NodeConfig::default() }).expect("the node opens");
-    let change = |config: &mut RpcConfig| {
-        config.http.as_mut().expect("HTTP").namespaces = vec!["eth".into()];
-        config.ws.as_mut().expect("WebSocket").namespaces = vec!["eth".into(), "txpool".into()];
+    let change = |config: &mut PortConfig| {
+        config.http = Some(vec!["eth".into()]);
+        config.ws = Some(vec!["eth".into(), "txpool".into()]);
     };
     let server = Server::with_config(node, limits(), change);
     let mut http = server.http();

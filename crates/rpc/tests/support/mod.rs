@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use rialto_node::{Node, NodeConfig};
-use rialto_rpc::{RpcConfig, RpcContext, RpcHandles, RpcLimits, RpcServer, TransportConfig};
+use rialto_rpc::{PortConfig, PortHandle, RpcContext, RpcLimits, serve_port};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +36,7 @@ pub fn genesis() -> Vec<u8> {
 /// A node with its servers: HTTP and WebSocket on one port.
 pub struct Server {
     runtime: Runtime,
-    handles: Option<RpcHandles>,
+    port: Option<PortHandle>,
     /// The node.
     pub node: Arc<Node>,
     /// The port's address.
@@ -50,16 +50,23 @@ impl Server {
     }
 
     /// The same with changes to the configuration.
-    pub fn with_config(node: Arc<Node>, limits: RpcLimits, change: impl FnOnce(&mut RpcConfig)) -> Self {
+    pub fn with_config(node: Arc<Node>, limits: RpcLimits, change: impl FnOnce(&mut PortConfig)) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let context = RpcContext::new(Arc::clone(&node), limits, "rialto/test".into(), None);
-        let address = free_address();
         let namespaces = ["admin", "debug", "eth", "net", "ots", "testing", "txpool", "web3"];
-        let transport = TransportConfig { address, namespaces: namespaces.map(str::to_owned).to_vec() };
-        let mut config = RpcConfig { http: Some(transport.clone()), ws: Some(transport), ..RpcConfig::default() };
+        let namespaces = Some(namespaces.map(str::to_owned).to_vec());
+        let mut config = PortConfig {
+            address: "127.0.0.1:0".parse().expect("an address"),
+            http: namespaces.clone(),
+            ws: namespaces,
+            cors_domains: Vec::new(),
+            virtual_hosts: vec!["localhost".into()],
+            authorize: None,
+            limits: context.limits.clone(),
+        };
         change(&mut config);
-        let handles = runtime.block_on(RpcServer::start(config, context)).expect("the server starts");
-        Self { runtime, address: handles.http.or(handles.ws).expect("a port"), handles: Some(handles), node }
+        let port = runtime.block_on(serve_port(config, context)).expect("the server starts");
+        Self { runtime, address: port.address, port: Some(port), node }
     }
 
     /// Serves a chain in memory that has only a genesis block.
@@ -80,16 +87,10 @@ impl Server {
 
     /// Stops the servers and waits for them.
     pub fn stop(&mut self) {
-        if let Some(handles) = self.handles.take() {
-            self.runtime.block_on(handles.stop());
+        if let Some(port) = self.port.take() {
+            self.runtime.block_on(port.stop());
         }
     }
-}
-
-/// An address that nothing listens on.
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
 }
 
 /// HTTP over one connection.
