@@ -6,6 +6,7 @@
 use crate::ChainBlock;
 use alloy_primitives::B256;
 use lru::LruCache;
+use rialto_state::Diff;
 use rialto_stf::{Header, Receipt};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,11 +58,18 @@ pub(crate) struct Caches {
     headers: Mutex<Weighted<Arc<Header>>>,
     blocks: Mutex<Weighted<Arc<ChainBlock>>>,
     receipts: Mutex<Weighted<Arc<Vec<Receipt>>>>,
+    /// What dev mode had changed outside of blocks when it mined a block.
+    amendments: Mutex<Weighted<Arc<Diff>>>,
 }
 
 impl Caches {
     pub fn new() -> Self {
-        Self { headers: Weighted::new(MAX_BYTES), blocks: Weighted::new(MAX_BYTES), receipts: Weighted::new(MAX_BYTES) }
+        Self {
+            headers: Weighted::new(MAX_BYTES),
+            blocks: Weighted::new(MAX_BYTES),
+            receipts: Weighted::new(MAX_BYTES),
+            amendments: Weighted::new(MAX_BYTES),
+        }
     }
 
     pub fn header(&self, hash: &B256) -> Option<Arc<Header>> {
@@ -79,6 +87,16 @@ impl Caches {
     pub fn put_block(&self, block: Arc<ChainBlock>) {
         let weight = block.block.transactions.iter().map(|transaction| ITEM_BYTES + transaction.input.len()).sum();
         put(&self.blocks, block.hash, block, HEADER_BYTES.saturating_add(weight));
+    }
+
+    pub fn amendments(&self, hash: &B256) -> Option<Arc<Diff>> {
+        get(&self.amendments, hash)
+    }
+
+    pub fn put_amendments(&self, hash: B256, amendments: Arc<Diff>) {
+        let slots = amendments.accounts.iter().map(|account| ITEM_BYTES * (1 + account.storage.len())).sum::<usize>();
+        let codes = amendments.codes.iter().map(rialto_state::Code::len).sum::<usize>();
+        put(&self.amendments, hash, amendments, slots + codes);
     }
 
     pub fn receipts(&self, hash: &B256) -> Option<Arc<Vec<Receipt>>> {

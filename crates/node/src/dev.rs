@@ -37,6 +37,9 @@ impl Node {
         self.stats().block_times.observe(begin.elapsed());
         let hash = built.block.hash;
         writer.trie = Some((hash, trie));
+        if !view.current.amendments.is_empty() {
+            view.caches.put_amendments(hash, Arc::clone(&view.current.amendments));
+        }
         let view = self.show_layer(Arc::clone(&built.layer));
         match self.make_head(&mut writer, &view, hash, None) {
             Ok(_) => Ok(Arc::new(built)),

@@ -175,6 +175,16 @@ impl ChainView {
         }))
     }
 
+    /// The state on which a block was executed: its parent's, in dev mode with what had been changed outside of blocks as far as
+    /// this process knows it. `None` where the parent's state is not there.
+    pub fn state_before(&self, block: &ChainBlock) -> Result<Option<StateView>, NodeError> {
+        let state = self.state_after(&block.block.header.parent_hash)?;
+        Ok(match self.caches.amendments(&block.hash) {
+            Some(amendments) => state.map(|state| state.with_diff(amendments)),
+            None => state,
+        })
+    }
+
     /// The state after the block with this hash, without what was changed outside of blocks. `None` where the block, or the
     /// layer of it or of an ancestor, is not there.
     pub(crate) fn state_after(&self, hash: &B256) -> Result<Option<StateView>, NodeError> {

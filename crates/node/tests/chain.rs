@@ -392,6 +392,9 @@ fn changes_outside_of_blocks() {
     assert_eq!((balance(&node, BlockId::Latest), slot(&node)), (U256::from(2_005), U256::from(2_000)));
     assert_eq!(balance(&node, BlockId::Number(1)), U256::from(5));
     let state = node.view().expect("a view").state(BlockId::Latest).expect("readable").expect("a state");
+    let before = node.view().expect("a view").state_before(&built.block).expect("readable").expect("a state");
+    let word = before.storage(&COUNTER, &U256::from(77)).expect("readable");
+    assert_eq!(word, U256::from(2_000), "the block was executed on what was changed before it");
     let proof = state.prove(&COUNTER, &[U256::from(77)]).expect("a proof");
     proof.verify(built.block.block.header.state_root).expect("a valid proof");
     assert_eq!(proof.storage[0].word, U256::from(2_000));

@@ -4,7 +4,7 @@ use super::Overlay;
 use super::base::block_checks;
 use crate::{RpcContext, RpcError};
 use alloy_primitives::B256;
-use rialto_node::{BlockId, ChainBlock, ChainView, StateView};
+use rialto_node::{ChainBlock, ChainView, StateView};
 use rialto_state::StateReader;
 use rialto_stf::{BlockError, BlockExecutor, ChainSpec, Checks, Outcome, TxOutcome};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Replay {
             return Err(RpcError::server("genesis is not traceable"));
         }
         let missing = || RpcError::server(format!("parent block {} not found", header.parent_hash));
-        let parent = view.state(BlockId::Hash(header.parent_hash))?.ok_or_else(missing)?;
+        let parent = view.state_before(&block)?.ok_or_else(missing)?;
         Ok(Self { block, parent, checks: block_checks(context) })
     }
 
