@@ -122,11 +122,23 @@ fn with(mut entry: Value, field: &str, value: Value) -> Value {
     entry
 }
 
+/// A case's name, the case, the tracer's settings and the answer.
+type StructLogRow<'a> = (&'a str, Case, Value, Value);
+
+fn check_struct_logs<const N: usize>(rows: [StructLogRow<'_>; N]) {
+    for (name, case, config, expected) in rows {
+        assert_eq!(case.trace(config).expect(name), expected, "{name}");
+    }
+}
+
+fn hex_word(value: u64) -> String {
+    format!("0x{value:064x}")
+}
+
 #[test]
-fn struct_logs() {
-    let word = |value: u64| format!("0x{value:064x}");
-    let slot_0 = json!({ word(0): word(1) });
-    let rows: [(&str, Case, Value, Value); 8] = [
+fn struct_logs_of_storage_and_faults() {
+    let slot_0 = json!({ hex_word(0): hex_word(1) });
+    check_struct_logs([
         (
             "storage that was set is shown, and what was read",
             Case::new("600160005560005400"),
@@ -170,6 +182,12 @@ fn struct_logs() {
                 step(0, "opcode 0xc not defined", 79_000, 0, &[]),
             ] }),
         ),
+    ]);
+}
+
+#[test]
+fn struct_logs_of_memory_calls_and_limits() {
+    check_struct_logs([
         (
             "memory that can't be paid",
             Case::new("600062ffffff52"),
@@ -184,13 +202,13 @@ fn struct_logs() {
             "memory before each opcode; a revert is no error of its step, and its output is the answer's",
             Case::new("60ff60005260206000fd"),
             json!({ "enableMemory": true, "disableStack": true }),
-            json!({ "gas": 21_018, "failed": true, "returnValue": word(255), "structLogs": [
+            json!({ "gas": 21_018, "failed": true, "returnValue": hex_word(255), "structLogs": [
                 { "pc": 0, "op": "PUSH1", "gas": 79_000, "gasCost": 3, "depth": 1 },
                 { "pc": 2, "op": "PUSH1", "gas": 78_997, "gasCost": 3, "depth": 1 },
                 { "pc": 4, "op": "MSTORE", "gas": 78_994, "gasCost": 6, "depth": 1 },
-                { "pc": 5, "op": "PUSH1", "gas": 78_988, "gasCost": 3, "depth": 1, "memory": [word(255)] },
-                { "pc": 7, "op": "PUSH1", "gas": 78_985, "gasCost": 3, "depth": 1, "memory": [word(255)] },
-                { "pc": 9, "op": "REVERT", "gas": 78_982, "gasCost": 0, "depth": 1, "memory": [word(255)] },
+                { "pc": 5, "op": "PUSH1", "gas": 78_988, "gasCost": 3, "depth": 1, "memory": [hex_word(255)] },
+                { "pc": 7, "op": "PUSH1", "gas": 78_985, "gasCost": 3, "depth": 1, "memory": [hex_word(255)] },
+                { "pc": 9, "op": "REVERT", "gas": 78_982, "gasCost": 0, "depth": 1, "memory": [hex_word(255)] },
             ] }),
         ),
         (
@@ -220,10 +238,7 @@ fn struct_logs() {
                 step(0, "JUMPDEST", 79_000, 1, &[]),
             ] }),
         ),
-    ];
-    for (name, case, config, expected) in rows {
-        assert_eq!(case.trace(config).expect(name), expected, "{name}");
-    }
+    ]);
 }
 
 #[test]
