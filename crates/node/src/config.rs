@@ -22,9 +22,6 @@ pub struct NodeConfig {
     pub extra_data: Bytes,
     /// Recipient of fees where a payload's attributes name none (dev mode).
     pub fee_recipient: Address,
-    /// Whether [`crate::Node::set_forkchoice`] makes a block behind the finalized one the head, as a rollup's driver expects. From
-    /// a consensus client that is a stale message; it may go back to any later block, to propose another on top of it.
-    pub unwinds_to_ancestors: bool,
     /// Whether state may be changed outside of blocks, heads unwound, and unsigned transactions mined.
     pub is_dev: bool,
 }
@@ -39,7 +36,6 @@ impl Default for NodeConfig {
             gas_limit_target: None,
             extra_data: Bytes::from_static(b"rialto"),
             fee_recipient: Address::ZERO,
-            unwinds_to_ancestors: false,
             is_dev: false,
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Marks {
 
 impl Node {
     /// Makes a known block the head, and notes which are safe and finalized (zero: none yet). An ancestor of the finalized
-    /// block does not become the head unless the node is set up for that.
+    /// block does not become the head.
     pub fn set_forkchoice(&self, head: B256, safe: B256, finalized: B256) -> Result<ForkchoiceStatus, NodeError> {
         let mut writer = self.writer();
         let view = self.current_view();
@@ -30,7 +30,7 @@ impl Node {
         if view.current.snapshot.number_of(&head)?.is_none() {
             return Ok(ForkchoiceStatus::Syncing);
         }
-        if !self.config.unwinds_to_ancestors && is_behind_finalized(&view, &head)? {
+        if is_behind_finalized(&view, &head)? {
             return Ok(ForkchoiceStatus::Valid);
         }
         for mark in [safe, finalized] {

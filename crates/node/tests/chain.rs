@@ -233,7 +233,7 @@ fn heads_move_between_branches() {
 #[test]
 fn a_rollups_driver_unwinds_to_an_ancestor_and_forces_transactions() {
     let (_, trunk) = mined(4);
-    let node = Node::open(NodeConfig { unwinds_to_ancestors: true, ..config(None, false) }).expect("a node");
+    let node = node(false);
     node.import_run(trunk.clone()).expect("valid blocks");
     assert_eq!(choose(&node, trunk[1].hash()), ForkchoiceStatus::Valid);
     assert_eq!(head(&node).block, trunk[1]);

@@ -228,6 +228,39 @@ fn attributes_that_are_refused_do_not_undo_the_head() {
 }
 
 #[test]
+fn a_rollups_driver_names_transactions() {
+    let consensus = Consensus::at(PRAGUE.since + 1);
+    let head = consensus.head();
+    // The pool has the named transaction too, which can't be in the block twice.
+    for nonce in 0..2 {
+        consensus.ok("eth_sendRawTransaction", json!([transfer(nonce)]));
+    }
+    let rows = [
+        ("named, and then the pool's", json!([transfer(0)]), json!(false), Ok(2)),
+        ("named, and no others", json!([transfer(0)]), json!(true), Ok(1)),
+        ("none at all", json!([]), json!(true), Ok(0)),
+        ("what is no transaction", json!(["0x02c0"]), json!(true), Err(INVALID_ATTRIBUTES)),
+        ("what is no list", json!("0x"), json!(true), Err(INVALID_ATTRIBUTES)),
+    ];
+    for (name, transactions, no_tx_pool, expected) in rows {
+        let mut attributes = PRAGUE.attributes(PRAGUE.since + 20);
+        attributes["transactions"] = transactions;
+        attributes["noTxPool"] = no_tx_pool;
+        attributes["gasLimit"] = json!("0x1c9c380");
+        let state = json!({"headBlockHash": head, "safeBlockHash": ZERO_HASH, "finalizedBlockHash": ZERO_HASH});
+        let answer = consensus.call("engine_forkchoiceUpdatedV3", json!([state, attributes]));
+        let Ok(count) = expected else {
+            assert_eq!(Err(code(answer)), expected, "{name}");
+            continue;
+        };
+        let id = answer.expect(name)["payloadId"].clone();
+        let payload = consensus.ok("engine_getPayloadV4", json!([id]))["executionPayload"].clone();
+        assert_eq!(payload["transactions"].as_array().map(Vec::len), Some(count), "{name}");
+        assert_eq!(payload["gasLimit"], json!("0x1c9c380"), "{name}");
+    }
+}
+
+#[test]
 fn what_is_not_valid_stays_so_with_its_descendants() {
     let consensus = Consensus::at(PRAGUE.since);
     let root = consensus.head();

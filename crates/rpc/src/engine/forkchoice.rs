@@ -12,7 +12,7 @@ use super::{at_most, required};
 use crate::RpcContext;
 use crate::json::{Fields, FromJson, ParamError, Params};
 use alloy_primitives::{B256, Bytes, hex};
-use rialto_node::{ForkchoiceStatus, NodeError, PayloadAttributes};
+use rialto_node::{ForkchoiceStatus, NodeError, PayloadAttributes, PoolTransaction, TransactionSource};
 use rialto_stf::Header;
 use serde::Serialize;
 use serde_json::Value;
@@ -75,8 +75,10 @@ pub(super) fn call(
     if view.head().hash != state.head {
         return without_payload(payload_status);
     }
-    let attributes = read_attributes(version, attributes, &view.head().block.header, context)?;
-    let id = context.node.start_payload(state.head, attributes).map_err(|error| match error {
+    let head = &view.head().block.header;
+    let source = read_source(attributes, head, context)?;
+    let attributes = read_attributes(version, attributes, head, context)?;
+    let id = context.node.start_payload_of(state.head, attributes, source).map_err(|error| match error {
         NodeError::Invalid { .. } | NodeError::Build(_) => EngineError::PayloadAttributes(error.to_string()),
         error => error.into(),
     })?;
@@ -103,6 +105,29 @@ fn inconsistent(state: &ForkchoiceState) -> EngineError {
     ))
 }
 
+/// Where the block's transactions come from. A rollup's driver (OP Stack's extension of the attributes) names those that come first,
+/// in `transactions`, and says with `noTxPool` whether they are all.
+fn read_source(value: &Value, parent: &Header, context: &RpcContext) -> Result<TransactionSource, EngineError> {
+    let read = || -> Result<(Option<Vec<Bytes>>, Option<bool>), ParamError> {
+        let fields = Fields::of(value)?;
+        Ok((fields.optional("transactions")?, fields.optional("noTxPool")?))
+    };
+    let malformed = |error: ParamError| EngineError::PayloadAttributes(error.into_rpc("payloadAttributes").message);
+    let (transactions, is_all) = read().map_err(malformed)?;
+    let decode = |(index, bytes): (usize, &Bytes)| {
+        let transaction = PoolTransaction::decode(bytes, context.node.spec(), parent);
+        transaction.map(Arc::new).map_err(|error| {
+            EngineError::PayloadAttributes(format!("payloadAttributes.transactions[{index}]: {error}"))
+        })
+    };
+    let named = transactions.iter().flatten().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?;
+    Ok(match (named.is_empty(), is_all.unwrap_or(false)) {
+        (_, true) => TransactionSource::Exactly(named),
+        (true, false) => TransactionSource::Pool,
+        (false, false) => TransactionSource::ThenPool(named),
+    })
+}
+
 /// Payload attributes of the version's form, for a block on `parent`.
 fn read_attributes(
     version: &ForkchoiceUpdated,
@@ -127,7 +152,10 @@ fn read_attributes(
             withdrawals: withdrawals.map(|list| list.into_iter().map(|item| item.0).collect()),
             parent_beacon_block_root: when(form.has_blobs, &fields, "parentBeaconBlockRoot")?,
             slot_number: when(form.has_access_list, &fields, "slotNumber")?,
-            gas_limit: target.map(|target| gas_limit_towards(parent.gas_limit, target)),
+            // A rollup's driver says it outright.
+            gas_limit: fields
+                .optional("gasLimit")?
+                .or(target.map(|target| gas_limit_towards(parent.gas_limit, target))),
             ..PayloadAttributes::default()
         })
     };

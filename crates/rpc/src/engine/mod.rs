@@ -16,7 +16,8 @@
 //! * `Node::set_forkchoice` makes a known block the head and notes which are safe and finalized, in one transaction of the
 //!   database. `Node::set_head` does so whatever is finalized.
 //! * `Node::start_payload` and `Node::payload` build on the pool's transactions while time passes; `Node::build` builds at once,
-//!   from the pool or from transactions in a given order, without keeping the block.
+//!   from the pool or from transactions in a given order, without keeping the block. `Node::start_payload_of` names
+//!   transactions, which the attributes' `transactions`, `noTxPool` and `gasLimit` (OP Stack's extension) do over the wire.
 //! * `Node::subscribe_heads` and `Node::subscribe_transactions` tell it what happens meanwhile, `Node::view` what there is.
 //!
 //! [`EngineServer`] serves the namespace on a port of its own, to those who know a secret.
