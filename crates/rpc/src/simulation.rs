@@ -6,6 +6,7 @@
 
 mod args;
 mod base;
+mod brief;
 mod call;
 mod fault;
 mod overlay;
@@ -15,6 +16,7 @@ mod replay;
 
 pub(crate) use args::CallArgs;
 pub(crate) use base::{Base, resolve_block, resolve_header};
+pub(crate) use brief::Glance;
 pub(crate) use call::{CallEnvironment, Failure};
 pub(crate) use fault::{
     FaultTracer, LastStep, fault_text, is_creation, memory_cost, opcode_name, revert_error, revert_reason,

@@ -3,20 +3,21 @@
 #[cfg(test)]
 mod tests;
 
-use crate::RpcError;
-use crate::json::BlockRef;
-use crate::methods::{Module, Registered, heavy};
+use crate::json::{BlockRef, Params};
+use crate::methods::{Module, Registered, glanced};
 use crate::simulation::{
-    Base, BlockOverrides, CallArgs, CallEnvironment, Failure, FaultTracer, Overlay, StateOverrides, fault_text,
+    Base, BlockOverrides, CallArgs, CallEnvironment, Failure, FaultTracer, Glance, Overlay, StateOverrides, fault_text,
     revert_error,
 };
+use crate::{RpcContext, RpcError};
 use alloy_primitives::Bytes;
 use rialto_stf::TxOutcome;
 use rialto_vm::{Halt, Tracer};
+use std::sync::Arc;
 
 /// Registers the methods of this file.
 pub(crate) fn register(module: &mut Module) -> Registered {
-    heavy(module, "eth_call", |params, context| {
+    glanced(module, "eth_call", glance, |params, context| {
         let args: CallArgs = params.required(0, "transaction")?;
         let block = params.optional(1, "block")?.unwrap_or(BlockRef::LATEST);
         let state_overrides: Option<StateOverrides> = params.optional(2, "stateOverrides")?;
@@ -29,6 +30,23 @@ pub(crate) fn register(module: &mut Module) -> Registered {
             CallEnvironment::new(spec, base.header, overlay, state_overrides.as_ref(), block_overrides.as_ref())?;
         call(&environment, &args, context.limits.call_gas_cap)
     })
+}
+
+/// What a call returns that is over at once. Whatever else becomes of it is found out in the usual way.
+fn glance(params: &Params, context: &Arc<RpcContext>) -> Option<Bytes> {
+    if params.get(2).is_some() || params.get(3).is_some() {
+        return None;
+    }
+    let args: CallArgs = params.required(0, "transaction").ok()?;
+    let block = params.optional(1, "block").ok()?.unwrap_or(BlockRef::LATEST);
+    let mut glance = Glance::at(&args).filter(|_| block != BlockRef::Pending)?;
+    let base = Base::of(context, &context.view().ok()?, block).ok()?;
+    let overlay = Overlay::new(&base.state, base.header.number);
+    let environment = CallEnvironment::new(context.node.spec(), base.header, overlay, None, None).ok()?;
+    args.check(environment.spec.chain_id).ok()?;
+    let gas_limit = args.gas.unwrap_or(u64::MAX).min(context.limits.call_gas_cap);
+    let outcome = environment.run(&args, gas_limit, Some(&mut glance as &mut dyn Tracer)).ok()?;
+    outcome.halt.is_none().then_some(outcome.output)
 }
 
 /// What the call returns.
