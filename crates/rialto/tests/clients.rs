@@ -7,7 +7,8 @@
 //!
 //! Clients and contracts are installed with npm and pip into `target/clients`, and compiled there, when that has not been done
 //! for the files as they are. Where that can't be done the test fails; `RIALTO_CLIENTS_SKIP` leaves flows out by name, `all` for
-//! all of them. What is left out is printed.
+//! all of them. A machine without npm leaves all out, unless it is one for continuous integration (`CI` is set). What is left out
+//! is printed.
 
 #[path = "support/server.rs"]
 mod server;
@@ -53,6 +54,11 @@ const FLOWS: [(&str, &str); 16] = [
 fn clients_see_what_they_see_on_the_reference_node() {
     let flows = wanted_flows();
     if flows.is_empty() {
+        return;
+    }
+    // A developer may have no npm; whoever checks a change for all has.
+    if std::env::var_os("CI").is_none() && Command::new("npm").arg("--version").output().is_err() {
+        println!("left out: {} flows of real clients, since there is no npm to install them with", flows.len());
         return;
     }
     let installed = Installed::prepare();

@@ -82,7 +82,7 @@ pub struct Store {
 impl Store {
     /// Opens the database in `datadir`, which is made if it is not there, and locks it against other processes.
     ///
-    /// A file of up to [`CHECKED_BYTES`] is read and compared with its checksums first, as [`Store::open_checked`] does whatever
+    /// A file of up to 256 MiB is read and compared with its checksums first, as [`Store::open_checked`] does whatever
     /// the length.
     pub fn open(datadir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let is_short = fs::metadata(datadir.join(DATABASE_FILE)).is_ok_and(|file| file.len() <= CHECKED_BYTES);
