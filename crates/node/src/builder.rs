@@ -25,6 +25,8 @@ const WITHDRAWAL_BYTES: usize = 64;
 const MAX_MISFITS: usize = 64;
 /// The gas limit changes by less than one part in this from block to block.
 const GAS_LIMIT_BOUND_DIVISOR: u64 = 1_024;
+/// Lowest gas limit.
+const MIN_GAS_LIMIT: u64 = 5_000;
 
 /// What a consensus client, or dev mode, says of the block to build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -279,10 +281,10 @@ fn build_error(error: BlockError) -> NodeError {
     }
 }
 
-/// The limit nearest to `target` that a child may have.
-fn gas_limit_towards(parent_limit: u64, target: u64) -> u64 {
+/// The gas limit nearest to `target` that a child of a block with limit `parent_limit` may have.
+pub fn gas_limit_towards(parent_limit: u64, target: u64) -> u64 {
     let most = (parent_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
-    target.clamp(parent_limit.saturating_sub(most), parent_limit.saturating_add(most))
+    target.clamp(parent_limit.saturating_sub(most), parent_limit.saturating_add(most)).max(MIN_GAS_LIMIT)
 }
 
 /// Completes the header with what came out.

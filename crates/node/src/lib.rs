@@ -28,7 +28,7 @@ mod tree;
 mod view;
 
 pub use block::{ChainBlock, HeadChange};
-pub use builder::{BuiltBlock, PayloadAttributes, TransactionSource};
+pub use builder::{BuiltBlock, PayloadAttributes, TransactionSource, gas_limit_towards};
 pub use config::NodeConfig;
 pub use dev_accounts::{DEV_ACCOUNTS_MAX, DEV_MNEMONIC, DevAccount, dev_accounts};
 pub use error::{ImportError, NodeError};

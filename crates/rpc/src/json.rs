@@ -7,7 +7,7 @@ mod quantity;
 mod receipt;
 mod transaction;
 
-pub(crate) use block::{BlockJson, HeaderJson};
+pub(crate) use block::{BlockJson, HeaderJson, WithdrawalJson, WithdrawalParam};
 pub(crate) use log::{LogJson, logs_of};
 pub(crate) use params::{BlockRef, Fields, FromJson, Loose, ParamError, Params};
 pub(crate) use quantity::{Quantity, is_none};

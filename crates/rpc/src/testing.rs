@@ -1,19 +1,17 @@
 //! The `testing` namespace: `testing_buildBlockV1`, which builds a block from given transactions without keeping it.
 
-use crate::json::{Fields, FromJson, ParamError, Params};
+use crate::json::{Fields, FromJson, ParamError, Params, WithdrawalParam};
 use crate::methods::{Module, Registered, heavy};
 use crate::{EngineRequest, RpcContext, RpcError};
 use alloy_primitives::{B256, Bytes, U256};
-use rialto_node::{BlockId, BuiltBlock, PayloadAttributes, PoolTransaction, TransactionSource};
-use rialto_stf::{Transaction, Withdrawal, recover_sender};
+use rialto_node::{BlockId, BuiltBlock, PayloadAttributes, PoolTransaction, TransactionSource, gas_limit_towards};
+use rialto_stf::{Transaction, recover_sender};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What blocks' gas limits move towards where the node has no target of its own.
 const GAS_LIMIT_TARGET: u64 = 60_000_000;
-/// The gas limit changes by less than one part in this from block to block.
-const GAS_LIMIT_BOUND_DIVISOR: u64 = 1_024;
 
 /// Registers the namespace's methods.
 pub(crate) fn register(module: &mut Module) -> Registered {
@@ -36,20 +34,6 @@ impl FromJson for Attributes {
             slot_number: fields.optional("slotNumber")?,
             gas_limit: fields.optional("targetGasLimit")?,
             ..PayloadAttributes::default()
-        }))
-    }
-}
-
-struct WithdrawalParam(Withdrawal);
-
-impl FromJson for WithdrawalParam {
-    fn from_json(value: &Value) -> Result<Self, ParamError> {
-        let fields = Fields::of(value)?;
-        Ok(Self(Withdrawal {
-            index: fields.required("index")?,
-            validator_index: fields.required("validatorIndex")?,
-            address: fields.required("address")?,
-            amount: fields.required("amount")?,
         }))
     }
 }
@@ -103,12 +87,6 @@ fn build_block(params: &Params, context: &Arc<RpcContext>) -> Result<EnvelopeJso
     // Whatever is wrong with the block to build is the caller's, not the request's form.
     let built = built.map_err(|error| RpcError::server(error.to_string()))?;
     Ok(envelope(context, &built))
-}
-
-/// The parent's gas limit, moved towards `target` as far as one block may.
-fn gas_limit_towards(parent: u64, target: u64) -> u64 {
-    let step = (parent / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
-    target.clamp(parent.saturating_sub(step), parent.saturating_add(step))
 }
 
 fn envelope(context: &RpcContext, built: &BuiltBlock) -> EnvelopeJson {

@@ -3,11 +3,11 @@
 //! Both the number of blocks and the bytes of an answer are bounded; whoever hits a bound asks for fewer blocks. An access list
 //! that is not at hand any more is found by executing its block again, for a bounded number of blocks; others count as pruned.
 
-use super::payload::{WithdrawalJson, encoded_transactions, withdrawals_json};
+use super::payload::{encoded_transactions, withdrawals_json};
 use super::version::GetBodies;
 use super::{EngineError, at_most, required};
 use crate::RpcContext;
-use crate::json::Params;
+use crate::json::{Params, WithdrawalJson};
 use crate::simulation::Replay;
 use alloy_primitives::{B256, Bytes};
 use rialto_node::{BlockId, ChainBlock, ChainView};

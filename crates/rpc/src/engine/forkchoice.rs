@@ -6,13 +6,15 @@
 
 use super::EngineError;
 use super::new_payload::StatusJson;
-use super::payload::{WithdrawalParam, when};
+use super::payload::when;
 use super::version::{ForkchoiceUpdated, form_at};
 use super::{at_most, required};
 use crate::RpcContext;
-use crate::json::{Fields, FromJson, ParamError, Params};
+use crate::json::{Fields, FromJson, ParamError, Params, WithdrawalParam};
 use alloy_primitives::{B256, Bytes, hex};
-use rialto_node::{ForkchoiceStatus, NodeError, PayloadAttributes, PoolTransaction, TransactionSource};
+use rialto_node::{
+    ForkchoiceStatus, NodeError, PayloadAttributes, PoolTransaction, TransactionSource, gas_limit_towards,
+};
 use rialto_stf::Header;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,10 +22,6 @@ use std::sync::Arc;
 
 /// Bytes of `custodyColumns`: a bit for each of a blob's 128 cells.
 const CUSTODY_COLUMNS_BYTES: usize = 16;
-/// The gas limit changes by less than one part in this.
-const GAS_LIMIT_BOUND_DIVISOR: u64 = 1_024;
-/// Lowest gas limit.
-const MIN_GAS_LIMIT: u64 = 5_000;
 
 /// What became of the head, and the id of the payload that is being built.
 #[derive(Clone, Debug, Serialize)]
@@ -170,15 +168,9 @@ fn read_attributes(
     Ok(attributes)
 }
 
-/// The gas limit nearest to `target` that a child of a block with limit `parent` may have.
-fn gas_limit_towards(parent: u64, target: u64) -> u64 {
-    let step = (parent / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
-    target.clamp(parent.saturating_sub(step), parent.saturating_add(step)).max(MIN_GAS_LIMIT)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::gas_limit_towards;
 
     #[test]
     fn the_gas_limit_moves_within_bounds() {
@@ -193,7 +185,7 @@ mod tests {
         for (name, parent, target, expected) in rows {
             let found = gas_limit_towards(parent, target);
             assert_eq!(found, expected, "{name}");
-            assert!(found.abs_diff(parent) < parent / GAS_LIMIT_BOUND_DIVISOR, "{name}");
+            assert!(found.abs_diff(parent) < parent / 1_024, "{name}");
         }
     }
 }

@@ -7,13 +7,13 @@
 //! The work is linear in the request's bytes, whose number the server limits: bytes are decoded once and hashed once.
 
 use super::version::Form;
-use crate::json::{Fields, FromJson, ParamError};
+use crate::json::{Fields, FromJson, ParamError, Quantity, WithdrawalJson, WithdrawalParam};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
 use rialto_stf::{
     Block, BlockAccessList, DecodeError, Header, Transaction, Withdrawal, ommers_hash, requests_hash,
     transactions_root, withdrawals_root,
 };
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
@@ -169,21 +169,6 @@ impl FromJson for BloomJson {
     }
 }
 
-/// A withdrawal as a parameter.
-pub(crate) struct WithdrawalParam(pub(crate) Withdrawal);
-
-impl FromJson for WithdrawalParam {
-    fn from_json(value: &Value) -> Result<Self, ParamError> {
-        let fields = Fields::of(value)?;
-        Ok(Self(Withdrawal {
-            index: fields.required("index")?,
-            validator_index: fields.required("validatorIndex")?,
-            address: fields.required("address")?,
-            amount: fields.required("amount")?,
-        }))
-    }
-}
-
 /// `executionRequests`: each a type byte and data, ascending by type, none without data.
 pub(crate) struct RequestsParam(pub(crate) Vec<Bytes>);
 
@@ -201,37 +186,6 @@ impl FromJson for RequestsParam {
             }
         }
         Ok(Self(requests))
-    }
-}
-
-/// A quantity as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quantity(pub(crate) u64);
-
-impl Serialize for Quantity {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#x}", self.0))
-    }
-}
-
-/// A withdrawal as JSON.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WithdrawalJson {
-    index: Quantity,
-    validator_index: Quantity,
-    address: Address,
-    amount: Quantity,
-}
-
-impl From<&Withdrawal> for WithdrawalJson {
-    fn from(withdrawal: &Withdrawal) -> Self {
-        Self {
-            index: Quantity(withdrawal.index),
-            validator_index: Quantity(withdrawal.validator_index),
-            address: withdrawal.address,
-            amount: Quantity(withdrawal.amount),
-        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Headers and blocks in answers.
 
-use super::{Quantity, TransactionJson, is_none};
+use super::{Fields, FromJson, ParamError, Quantity, TransactionJson, is_none};
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use rialto_node::ChainBlock;
 use rialto_stf::{Block, Header, Withdrawal};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A header. Fields that the block's fork does not have are left out; those that only a sealed block has are `null` in a pending
 /// one.
@@ -85,7 +86,7 @@ impl HeaderJson {
 /// A withdrawal.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WithdrawalJson {
+pub(crate) struct WithdrawalJson {
     index: Quantity,
     validator_index: Quantity,
     address: Address,
@@ -100,6 +101,21 @@ impl From<&Withdrawal> for WithdrawalJson {
             address: withdrawal.address,
             amount: Quantity(withdrawal.amount),
         }
+    }
+}
+
+/// A withdrawal as a parameter.
+pub(crate) struct WithdrawalParam(pub(crate) Withdrawal);
+
+impl FromJson for WithdrawalParam {
+    fn from_json(value: &Value) -> Result<Self, ParamError> {
+        let fields = Fields::of(value)?;
+        Ok(Self(Withdrawal {
+            index: fields.required("index")?,
+            validator_index: fields.required("validatorIndex")?,
+            address: fields.required("address")?,
+            amount: fields.required("amount")?,
+        }))
     }
 }
 
