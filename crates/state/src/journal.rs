@@ -780,6 +780,36 @@ impl<'r> Journal<'r> {
             .map(|slot| (self.accounts[slot.account as usize].address, slot.key))
     }
 
+    /// What the reader said of each account that it was asked for.
+    pub fn account_reads(&self) -> impl Iterator<Item = (Address, Option<Account>)> + '_ {
+        let bases = self.accounts.iter().zip(&self.account_bases);
+        bases.filter(|(entry, _)| entry.loaded).map(|(entry, base)| (entry.address, *base))
+    }
+
+    /// What the reader said of each slot that it was asked for.
+    pub fn slot_reads(&self) -> impl Iterator<Item = (Address, U256, U256)> + '_ {
+        let read = self.slots.iter().filter(|slot| slot.loaded && slot.generation == 0);
+        read.map(|slot| (self.address_of(slot), slot.key, slot.base))
+    }
+
+    /// Forgets everything, changes as well as what was read, and keeps the room for it. No id is valid any more.
+    pub fn clear(&mut self) {
+        self.accounts.clear();
+        self.account_bases.clear();
+        self.account_index.clear();
+        self.slots.clear();
+        self.slot_index.clear();
+        self.set_codes.clear();
+        self.transients.clear();
+        self.transient_index.clear();
+        self.undo.clear();
+        self.touched.clear();
+        self.destroyed.clear();
+        self.logs.clear();
+        self.refund = 0;
+        self.tx = 1;
+    }
+
     // ---- result ----
 
     /// What has changed since the journal was made. All transactions must be closed.

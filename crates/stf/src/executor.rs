@@ -4,7 +4,7 @@
 //! by hand. A transaction that is not valid leaves it as it was.
 
 use crate::access_list::AccessListBuilder;
-use crate::transact::{TxOutcome, transact};
+use crate::transact::{Mode, TxOutcome, transact};
 use crate::{
     BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, Receipt,
     ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use rialto_state::{Diff, Journal, Log, StateReader};
-use rialto_vm::{BlockContext, NativeModule, Tracer, Vm};
+use rialto_vm::{BlockContext, NativeModule, Tier, Tracer, Vm};
 
 /// The state root after a diff, for receipts before Byzantium.
 pub type RootAfter<'r> = &'r dyn Fn(&Diff) -> Result<B256, String>;
@@ -98,6 +98,12 @@ pub(crate) struct BlockGas {
 }
 
 impl BlockGas {
+    /// That of a block in which nothing has used any.
+    pub fn unused(header: &Header, blobs: Option<&BlobParams>) -> Self {
+        let blob_limit = blobs.map_or(0, |params| params.max * fees::GAS_PER_BLOB);
+        Self { limit: header.gas_limit, blob_limit, ..Self::default() }
+    }
+
     /// Whether the block has room for a transaction.
     pub fn check_room(&self, tx: &Transaction, gas: &IntrinsicGas, rules: &BlockRules) -> Result<(), TxError> {
         let fits = |available: u64, found: u64| {
@@ -156,13 +162,12 @@ impl<'r> BlockExecutor<'r> {
         let blobs = chain.blob_params(rules.fork);
         let journal = Journal::new(reader, hash_seed);
         let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal);
-        let blob_limit = blobs.map_or(0, |params| params.max * fees::GAS_PER_BLOB);
         Self {
             vm,
             rules,
             deposit_contract: chain.deposit_contract,
             header: header.clone(),
-            gas: BlockGas { limit: header.gas_limit, blob_limit, ..BlockGas::default() },
+            gas: BlockGas::unused(header, blobs.as_ref()),
             checks: Checks::ALL,
             receipts: Vec::new(),
             access_list: rules.has_access_lists.then(AccessListBuilder::default),
@@ -186,6 +191,12 @@ impl<'r> BlockExecutor<'r> {
     /// Shows every step from now on to `tracer`, or to nobody.
     pub fn set_tracer(&mut self, tracer: Option<&'r mut dyn Tracer>) {
         self.vm.set_tracer(tracer);
+    }
+
+    /// Runs compiled code where `tier` has some.
+    pub fn with_tier(mut self, tier: Option<&'r dyn Tier>) -> Self {
+        self.vm.set_tier(tier);
+        self
     }
 
     /// Makes only these checks of the transactions, which are then simulations.
@@ -248,7 +259,8 @@ impl<'r> BlockExecutor<'r> {
 
     /// Runs the next transaction, which `sender` signed, and appends its receipt.
     pub fn transaction(&mut self, transaction: &Transaction, sender: Address) -> Result<TxOutcome, TxError> {
-        let result = transact(&mut self.vm, self.rules, &self.gas, self.checks, transaction, sender);
+        let mode = Mode { checks: self.checks, pays_tip: true };
+        let result = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender);
         let mut outcome = match result {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -266,6 +278,28 @@ impl<'r> BlockExecutor<'r> {
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
         self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
         Ok(outcome)
+    }
+
+    /// Appends a transaction that was run elsewhere, on the state that it has here: checks that the block has room for it,
+    /// counts its gas and writes its receipt. The state is the caller's. Only where receipts have a status.
+    pub fn accept(&mut self, transaction: &Transaction, mut outcome: TxOutcome) -> Result<(), TxError> {
+        assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
+        let gas = IntrinsicGas::of(transaction, self.rules, self.vm.cost_per_state_byte());
+        self.gas.check_room(transaction, &gas, self.rules)?;
+        self.gas.add(&outcome);
+        let status = ReceiptStatus::Status(outcome.halt.is_none());
+        let logs = core::mem::take(&mut outcome.logs);
+        let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
+        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
+        Ok(())
+    }
+
+    /// What has changed since the beginning or the last call of this. Nothing of the state is remembered after it: what was
+    /// changed is the reader's to know from then on.
+    pub fn take_diff(&mut self) -> Diff {
+        let diff = self.vm.journal.diff();
+        self.vm.forget();
+        diff
     }
 
     fn receipt_status(&self, outcome: &TxOutcome) -> Result<ReceiptStatus, String> {
@@ -321,7 +355,7 @@ impl<'r> BlockExecutor<'r> {
 /// Keys the journal's hash tables where the caller has no secret of its own.
 const HASH_SEED: u64 = 0x7269_616c_746f;
 
-fn block_context(chain: &ChainSpec, header: &Header, blobs: Option<&BlobParams>) -> BlockContext {
+pub(crate) fn block_context(chain: &ChainSpec, header: &Header, blobs: Option<&BlobParams>) -> BlockContext {
     let blob_base_fee = match (blobs, header.excess_blob_gas) {
         (Some(params), Some(excess)) => fees::blob_base_fee(excess, params),
         _ => U256::ZERO,

@@ -28,6 +28,7 @@ mod intrinsic;
 pub mod json;
 mod receipt;
 mod rlp;
+mod runner;
 mod signature;
 mod system;
 mod transact;
@@ -58,6 +59,7 @@ pub use header_rules::{
 pub use intrinsic::IntrinsicGas;
 pub use receipt::{Receipt, ReceiptStatus, logs_bloom};
 pub use rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
+pub use runner::{TxEffects, TxRunner};
 pub use signature::{SRange, Signature, SignatureError};
 #[cfg(feature = "std")]
 pub use signature::{address_of_secret_key, sign_hash};

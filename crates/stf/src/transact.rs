@@ -37,6 +37,8 @@ pub struct TxOutcome {
     pub contract_address: Option<Address>,
     /// Wei per gas that it paid.
     pub effective_gas_price: U256,
+    /// Wei that the fee recipient gets.
+    pub tip: U256,
     /// Its logs.
     pub logs: Vec<Log>,
 }
@@ -141,6 +143,15 @@ struct Checked {
     upfront: U256,
 }
 
+/// How a transaction is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Mode {
+    /// The checks that it has to pass.
+    pub checks: Checks,
+    /// Whether the fee recipient gets its tip now; otherwise whoever runs the transaction sees to it.
+    pub pays_tip: bool,
+}
+
 /// Runs `transaction`, which `sender` signed, as the next one of a block.
 ///
 /// On an error nothing has changed.
@@ -148,10 +159,11 @@ pub(crate) fn transact(
     vm: &mut Vm<'_>,
     rules: &BlockRules,
     block_gas: &BlockGas,
-    checks: Checks,
+    mode: Mode,
     transaction: &Transaction,
     sender: Address,
 ) -> Result<TxOutcome, TxError> {
+    let checks = mode.checks;
     let checked = if checks == Checks::ALL {
         check(vm, rules, block_gas, transaction, sender)?
     } else {
@@ -179,7 +191,7 @@ pub(crate) fn transact(
     let (message, contract_address) = message_of(vm, transaction, &checked, &meters, reservoir)?;
     let result = vm.execute(message)?;
     let existing_state_gas = if rules.vm.returns_state_gas { 0 } else { existing_state_gas };
-    settle(vm, rules, &checked, &meters, result, contract_address, existing_state_gas)
+    settle(vm, rules, (&checked, mode), &meters, result, contract_address, existing_state_gas)
 }
 
 fn check(
@@ -378,7 +390,7 @@ fn delegate_of(vm: &mut Vm<'_>, target: AccountId) -> Result<Option<AccountId>, 
 fn settle(
     vm: &mut Vm<'_>,
     rules: &BlockRules,
-    checked: &Checked,
+    (checked, mode): (&Checked, Mode),
     meters: &Meters,
     result: CallResult,
     contract_address: Option<Address>,
@@ -399,10 +411,12 @@ fn settle(
 
     let price = checked.effective_gas_price;
     vm.journal.add_balance(checked.sender, U256::from(meters.limit - gas_used) * price);
-    let beneficiary = vm.beneficiary();
-    vm.journal.load(beneficiary)?;
-    let tip = price.saturating_sub(vm.block().base_fee);
-    vm.journal.add_balance(beneficiary, tip * U256::from(gas_used));
+    let tip = price.saturating_sub(vm.block().base_fee) * U256::from(gas_used);
+    if mode.pays_tip {
+        let beneficiary = vm.beneficiary();
+        vm.journal.load(beneficiary)?;
+        vm.journal.add_balance(beneficiary, tip);
+    }
     log_burns(vm);
 
     let (block_regular_gas, block_state_gas) = if rules.vm.has_state_gas {
@@ -424,6 +438,7 @@ fn settle(
         output: result.output,
         contract_address: contract_address.filter(|_| result.halt.is_none()),
         effective_gas_price: price,
+        tip,
         logs,
     })
 }

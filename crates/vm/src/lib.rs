@@ -23,6 +23,7 @@ mod program;
 mod rules;
 mod state_gas;
 mod state_ops;
+mod tier;
 mod tracer;
 mod vm;
 
@@ -34,5 +35,6 @@ pub use precompiles::{Precompile, PrecompileError, PrecompileSet, precompile, pr
 pub use program::jump_destinations;
 pub use rules::{Rules, SstoreMeter};
 pub use state_gas::{DELEGATION_BYTES, NEW_ACCOUNT_BYTES, STORAGE_SET_BYTES, StateGas, cost_per_state_byte};
+pub use tier::Tier;
 pub use tracer::{Enter, Leave, Refusal, Step, Tracer};
 pub use vm::{CallResult, Message, MessageKind, Vm};

@@ -9,6 +9,7 @@ use crate::interpreter::{Exit, Registers};
 use crate::keccak::KeccakCache;
 use crate::memory::Memory;
 use crate::program::{Program, program_of};
+use crate::tier::Tier;
 use crate::tracer::{Enter, Leave, Tracer};
 use crate::{BlockContext, Halt, NativeModule, Precompile, Rules, StateGas, TxContext};
 use alloc::{boxed::Box, vec::Vec};
@@ -81,6 +82,7 @@ pub struct Vm<'r> {
     pub(crate) modules: &'r [&'r dyn NativeModule],
     pub(crate) moved_precompiles: Vec<(Address, Option<&'static Precompile>)>,
     beneficiary: AccountId,
+    pub(crate) tier: Option<&'r dyn Tier>,
     pub(crate) tracer: Option<&'r mut dyn Tracer>,
     pub(crate) stack: Vec<MaybeUninit<U256>>,
     pub(crate) memory: Memory,
@@ -107,6 +109,7 @@ impl<'r> Vm<'r> {
             block,
             modules: &[],
             moved_precompiles: Vec::new(),
+            tier: None,
             tracer: None,
             stack: Vec::new(),
             memory: Memory::new(),
@@ -120,10 +123,23 @@ impl<'r> Vm<'r> {
         }
     }
 
+    /// Begins again on an empty journal over the same reader, keeping all buffers.
+    pub fn forget(&mut self) {
+        self.journal.clear();
+        self.frames.clear();
+        self.frame = idle_frame(&mut self.journal);
+        self.beneficiary = self.journal.account_id(&self.block.beneficiary);
+    }
+
     /// Answers calls to these addresses by native code.
     pub fn with_modules(mut self, modules: &'r [&'r dyn NativeModule]) -> Self {
         self.modules = modules;
         self
+    }
+
+    /// Runs compiled code where `tier` has some and nobody traces.
+    pub fn set_tier(&mut self, tier: Option<&'r dyn Tier>) {
+        self.tier = tier;
     }
 
     /// Shows every step to `tracer`.

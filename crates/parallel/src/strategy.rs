@@ -1,0 +1,27 @@
+//! How a block is run. No choice here changes what comes out.
+
+use rialto_stf::BlockAccessList;
+use rialto_vm::Tier;
+use std::num::NonZeroUsize;
+
+/// How a block is run.
+#[derive(Clone, Copy)]
+pub struct Strategy<'a> {
+    /// Threads that run transactions; one is sequential.
+    pub threads: NonZeroUsize,
+    /// Where compiled code is.
+    pub tier: Option<&'a dyn Tier>,
+    /// What the block is said to read and write (EIP-7928): by it every transaction can be run at once. It is believed of
+    /// nobody: what it says is compared with what was done.
+    pub access_list: Option<&'a BlockAccessList>,
+}
+
+impl Strategy<'_> {
+    /// One thread that interprets.
+    pub const SEQUENTIAL: Self = Self { threads: NonZeroUsize::MIN, tier: None, access_list: None };
+
+    /// So many threads that interpret.
+    pub fn with_threads(threads: NonZeroUsize) -> Self {
+        Self { threads, ..Self::SEQUENTIAL }
+    }
+}
