@@ -35,8 +35,6 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-/// Fewer transactions are not worth another thread.
-const MIN_TRANSACTIONS: usize = 4;
 /// How far ahead of the last committed transaction others are run.
 const MAX_AHEAD: usize = 256;
 
@@ -117,7 +115,7 @@ pub fn execute_counted<'r>(
     };
     let threads = strategy.threads;
     let is_for_threads = threads.get() > 1
-        && block.transactions.len() >= MIN_TRANSACTIONS
+        && block.transactions.len() >= strategy.min_transactions
         && rules.has_status_receipts
         && rules.vm.clears_empty_accounts
         && !rules.has_access_lists;

@@ -14,11 +14,17 @@ pub struct Strategy<'a> {
     /// What the block is said to read and write (EIP-7928): by it every transaction can be run at once. It is believed of
     /// nobody: what it says is compared with what was done.
     pub access_list: Option<&'a BlockAccessList>,
+    /// Blocks of fewer transactions are run by one thread, since starting others would take longer than they do.
+    pub min_transactions: usize,
 }
 
 impl Strategy<'_> {
+    /// Fewer transactions are not worth another thread.
+    pub const MIN_TRANSACTIONS: usize = 4;
+
     /// One thread that interprets.
-    pub const SEQUENTIAL: Self = Self { threads: NonZeroUsize::MIN, tier: None, access_list: None };
+    pub const SEQUENTIAL: Self =
+        Self { threads: NonZeroUsize::MIN, tier: None, access_list: None, min_transactions: Self::MIN_TRANSACTIONS };
 
     /// So many threads that interpret.
     pub fn with_threads(threads: NonZeroUsize) -> Self {
