@@ -772,12 +772,18 @@ impl<'r> Journal<'r> {
         self.accounts.iter().filter(|entry| entry.loaded)
     }
 
-    /// Every slot that was read, with its account, in the order of first mention.
+    /// Every slot that was read, with its account, in the order of first mention. One of a storage that was wiped in between
+    /// may come twice; one that was only named, by a transaction's access list, does not come.
     pub fn loaded_slots(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
-        self.slots
-            .iter()
-            .filter(|slot| slot.loaded)
-            .map(|slot| (self.accounts[slot.account as usize].address, slot.key))
+        let read = self.slots.iter().filter(|slot| slot.original_tx != 0);
+        read.map(|slot| (self.address_of(slot), slot.key))
+    }
+
+    /// Of the slots that were read those for which the reader was not asked, because it does not know the account.
+    pub fn loaded_slots_of_absent(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
+        let read = self.slots.iter().filter(|slot| slot.original_tx != 0);
+        let is_absent = |slot: &&SlotEntry| self.account_bases[slot.account as usize].is_none();
+        read.filter(is_absent).map(|slot| (self.address_of(slot), slot.key))
     }
 
     /// What the reader said of each account that it was asked for.

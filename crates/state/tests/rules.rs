@@ -453,6 +453,28 @@ fn changes_of_a_transaction_leave_out_what_is_as_before() {
 }
 
 #[test]
+fn slots_that_were_read_and_those_that_were_named() {
+    let state = alice();
+    let mut journal = Journal::new(&state, 0);
+    let (alice, bob) = (load(&mut journal, &ALICE), load(&mut journal, &BOB));
+    let name = |journal: &mut Journal<'_>, account, key| {
+        let slot = journal.slot_id(account, &word(key));
+        journal.warm_slot(slot);
+    };
+    name(&mut journal, alice, 1);
+    load_slot(&mut journal, alice, 2);
+    load_slot(&mut journal, bob, 3);
+    journal.mark_destroyed(alice);
+    journal.end_tx(true);
+    name(&mut journal, alice, 4);
+    load_slot(&mut journal, alice, 5);
+    let read: Vec<_> = journal.loaded_slots().collect();
+    assert_eq!(read, [(ALICE, word(2)), (BOB, word(3)), (ALICE, word(5))]);
+    let absent: Vec<_> = journal.loaded_slots_of_absent().collect();
+    assert_eq!(absent, [(BOB, word(3))]);
+}
+
+#[test]
 fn originals_are_of_the_transaction() {
     let state = alice();
     let mut journal = Journal::new(&state, 0);
