@@ -3,7 +3,7 @@
 //! [`crate::execute`] drives it over a whole block; a block builder, `t8n` and the tests of single transactions drive it
 //! by hand. A transaction that is not valid leaves it as it was.
 
-use crate::access_list::AccessListBuilder;
+use crate::access_list::BlockListBuilder;
 use crate::transact::{Mode, TxOutcome, transact};
 use crate::{
     BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, Receipt,
@@ -79,7 +79,7 @@ pub struct Outcome {
     pub logs_bloom: Bloom,
     /// Requests to the consensus layer, since Prague.
     pub requests: Option<Vec<Bytes>>,
-    /// What was accessed and changed when, since Amsterdam.
+    /// What was accessed and changed when, since Amsterdam, or where it was asked for.
     pub block_access_list: Option<BlockAccessList>,
     /// What changed.
     pub diff: Diff,
@@ -143,7 +143,7 @@ pub struct BlockExecutor<'r> {
     gas: BlockGas,
     checks: Checks,
     receipts: Vec<ReceiptBody>,
-    access_list: Option<AccessListBuilder>,
+    access_list: Option<BlockListBuilder>,
     root_after: Option<RootAfter<'r>>,
     drains_dao: bool,
 }
@@ -170,7 +170,7 @@ impl<'r> BlockExecutor<'r> {
             gas: BlockGas::unused(header, blobs.as_ref()),
             checks: Checks::ALL,
             receipts: Vec::new(),
-            access_list: rules.has_access_lists.then(AccessListBuilder::default),
+            access_list: rules.has_access_lists.then(BlockListBuilder::default),
             root_after: None,
             drains_dao: chain.drains_dao && dao::is_fork_block(chain, header.number),
         }
@@ -224,6 +224,18 @@ impl<'r> BlockExecutor<'r> {
     /// The state as it stands between two transactions.
     pub fn state(&self) -> &Journal<'r> {
         &self.vm.journal
+    }
+
+    /// Builds the block access list whatever the fork.
+    pub fn with_access_list(mut self) -> Self {
+        self.access_list.get_or_insert_default();
+        self
+    }
+
+    /// The block access list under construction, if there is to be one. Whoever has transactions run elsewhere adds, of each
+    /// that it gives to [`BlockExecutor::accept`], what it accessed and changed, and ends its part.
+    pub fn access_list(&mut self) -> Option<&mut BlockListBuilder> {
+        self.access_list.as_mut()
     }
 
     /// Answers calls to these modules by native code.
@@ -298,6 +310,9 @@ impl<'r> BlockExecutor<'r> {
     /// changed is the reader's to know from then on.
     pub fn take_diff(&mut self) -> Diff {
         let diff = self.vm.journal.diff();
+        if let Some(builder) = &mut self.access_list {
+            builder.access_all_of(&self.vm.journal);
+        }
         self.vm.forget();
         diff
     }
@@ -316,7 +331,7 @@ impl<'r> BlockExecutor<'r> {
     fn end_part(&mut self) {
         let clears_empty = self.rules.vm.clears_empty_accounts;
         match &mut self.access_list {
-            Some(builder) => builder.add(self.vm.journal.end_tx_with_changes(clears_empty)),
+            Some(builder) => builder.end_part(self.vm.journal.end_tx_with_changes(clears_empty)),
             None => self.vm.journal.end_tx(clears_empty),
         }
     }
@@ -337,7 +352,10 @@ impl<'r> BlockExecutor<'r> {
             None
         };
         self.end_part();
-        let block_access_list = self.access_list.take().map(|builder| builder.finish(&self.vm.journal));
+        let block_access_list = self.access_list.take().map(|mut builder| {
+            builder.access_all_of(&self.vm.journal);
+            builder.finish()
+        });
         let outcome = Outcome {
             has_receipt_roots: self.rules.has_status_receipts || self.root_after.is_some(),
             receipts: Vec::new(),

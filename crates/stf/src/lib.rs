@@ -34,6 +34,7 @@ mod system;
 mod transact;
 mod transaction;
 
+pub use access_list::{BlockListBuilder, add_tip_change};
 pub use block::{Block, Withdrawal, ommers_hash};
 pub use block_access_list::{
     AccountChanges, BalanceChange, BlockAccessList, BlockAccessListError, ChangeList, CodeChange, NonceChange,

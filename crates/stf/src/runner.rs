@@ -10,7 +10,7 @@ use crate::transact::{Mode, TxOutcome, transact};
 use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
-use rialto_state::{Account, Diff, Journal, StateReader};
+use rialto_state::{Account, Diff, Journal, StateReader, TxChanges};
 use rialto_vm::{Tier, Vm};
 
 /// What a transaction did and on what it depended.
@@ -24,6 +24,8 @@ pub struct TxEffects {
     pub slots: Vec<(Address, U256, U256)>,
     /// What it changed, but for the fee recipient's tip.
     pub diff: Diff,
+    /// The same, in the order in which it was done; empty unless [`TxRunner::with_changes`] asked for it.
+    pub changes: TxChanges,
 }
 
 /// See the module's documentation.
@@ -31,6 +33,7 @@ pub struct TxRunner<'r> {
     vm: Vm<'r>,
     rules: &'static BlockRules,
     gas: BlockGas,
+    has_changes: bool,
 }
 
 impl<'r> TxRunner<'r> {
@@ -39,7 +42,7 @@ impl<'r> TxRunner<'r> {
         let rules = chain.rules_at(header.number, header.timestamp);
         let blobs = chain.blob_params(rules.fork);
         let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), Journal::new(reader, hash_seed));
-        Self { vm, rules, gas: BlockGas::unused(header, blobs.as_ref()) }
+        Self { vm, rules, gas: BlockGas::unused(header, blobs.as_ref()), has_changes: false }
     }
 
     /// Runs compiled code where `tier` has some.
@@ -48,18 +51,50 @@ impl<'r> TxRunner<'r> {
         self
     }
 
+    /// Says what changed as a block access list does (EIP-7928), too.
+    pub fn with_changes(mut self, has_changes: bool) -> Self {
+        self.has_changes = has_changes;
+        self
+    }
+
     /// Runs a transaction as if it were the block's first: whether there is room for it is not looked at.
     pub fn run(&mut self, transaction: &Transaction, sender: Address) -> Result<TxEffects, TxError> {
         self.vm.forget();
         let mode = Mode { checks: Checks::ALL, pays_tip: false };
         let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
-        self.vm.journal.end_tx(self.rules.vm.clears_empty_accounts);
+        let clears_empty = self.rules.vm.clears_empty_accounts;
+        let changes = if self.has_changes {
+            self.vm.journal.end_tx_with_changes(clears_empty)
+        } else {
+            self.vm.journal.end_tx(clears_empty);
+            TxChanges::new()
+        };
         let journal = &self.vm.journal;
         Ok(TxEffects {
             outcome,
             accounts: journal.account_reads().collect(),
             slots: journal.slot_reads().collect(),
             diff: journal.diff(),
+            changes,
         })
+    }
+
+    /// Runs a transaction on a state that is already what it will be at its turn, so that it can pay its tip, too. What it read
+    /// is what its reader was asked, and [`TxRunner::journal`] knows.
+    pub fn run_in_place(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<(TxOutcome, TxChanges), TxError> {
+        self.vm.forget();
+        let mode = Mode { checks: Checks::ALL, pays_tip: true };
+        let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
+        let changes = self.vm.journal.end_tx_with_changes(self.rules.vm.clears_empty_accounts);
+        Ok((outcome, changes))
+    }
+
+    /// The state as the last transaction saw it and left it.
+    pub fn journal(&self) -> &Journal<'r> {
+        &self.vm.journal
     }
 }
