@@ -21,6 +21,7 @@ pub mod roots;
 mod source;
 mod state_trie;
 mod trie;
+pub mod update;
 pub mod witness;
 
 pub use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, TrieAccount};
@@ -29,4 +30,5 @@ pub use nybbles::Nibbles;
 pub use source::{EmptySource, NodeBag, NodeSource, OneTrie, StateNodeSource};
 pub use state_trie::{StateNodeChanges, StateTrie};
 pub use trie::{Iter, NodeChanges, Trie};
+pub use update::Job;
 pub use witness::WitnessState;

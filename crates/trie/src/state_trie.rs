@@ -4,20 +4,19 @@
 //! only the root is known at first and nodes come from a [`StateNodeSource`]: a witness or a database. A storage trie is
 //! opened, from the storage root in the account's leaf, when a diff first changes it, and then stays.
 //!
-//! [`StateTrie::apply`] keeps the order that needs the fewest nodes: in every trie insertions before removals, and accounts
-//! that cease to exist last of all. In a partial trie the order decides which nodes a witness needs, never the root.
+//! How a diff is applied is told in [`update`](crate::update).
 
 use crate::{
-    EMPTY_ROOT_HASH, EmptySource, NodeChanges, NodeSource, OneTrie, StateNodeSource, Trie, TrieAccount, TrieError,
+    EMPTY_ROOT_HASH, EmptySource, NodeChanges, NodeSource, OneTrie, StateNodeSource, TrieAccount, TrieError,
     proof::{AccountProof, StorageProof},
     roots::slot_key,
-    trie::Scratch,
+    trie::{Scratch, SplitTrie},
 };
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::B256Map};
 use alloy_rlp::{Decodable, Encodable};
 use nybbles::Nibbles;
-use rialto_state::{Account, AccountDiff, Diff, MemoryState, SlotDiff};
+use rialto_state::{Account, MemoryState};
 
 /// What a commit changes in the store of a state's nodes. The store drops the wiped storages first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +32,13 @@ pub struct StateNodeChanges {
 /// The account trie and the storage tries of a state. See the module's comment.
 #[derive(Clone, Debug, Default)]
 pub struct StateTrie {
-    accounts: Trie,
-    storages: B256Map<Trie>,
-    wiped: Vec<B256>,
+    pub(crate) accounts: SplitTrie,
+    pub(crate) storages: B256Map<SplitTrie>,
+    pub(crate) wiped: Vec<B256>,
     /// Storages changed since the last commit; stays empty before the first.
-    changed: Vec<B256>,
+    pub(crate) changed: Vec<B256>,
     /// Whether nodes may lie in a store: there was a commit, or the state started from a root.
-    has_store: bool,
+    pub(crate) has_store: bool,
     scratch: Scratch,
     /// RLP of a leaf's value.
     value: Vec<u8>,
@@ -54,6 +53,13 @@ pub(crate) fn decode_account(key: &B256, mut leaf: &[u8]) -> Result<TrieAccount,
             expected: "the RLP of nonce, balance, storage root and code hash",
         }),
     }
+}
+
+/// Writes the value of an account's leaf over what the buffer holds.
+pub(crate) fn encode_account(account: &Account, storage_root: B256, buffer: &mut Vec<u8>) {
+    let Account { nonce, balance, code_hash } = *account;
+    buffer.clear();
+    TrieAccount { nonce, balance, storage_root, code_hash }.encode(buffer);
 }
 
 /// Reads the value of a slot's leaf.
@@ -72,7 +78,7 @@ impl StateTrie {
 
     /// The state with this root, none of whose nodes is loaded yet.
     pub fn from_root(root: B256) -> Self {
-        Self { accounts: Trie::from_root(root), has_store: true, ..Self::default() }
+        Self { accounts: SplitTrie::from_root(root), has_store: true, ..Self::default() }
     }
 
     /// The state with these accounts and their storages; zero words are no entries.
@@ -103,14 +109,14 @@ impl StateTrie {
         storage: impl IntoIterator<Item = (U256, U256)>,
     ) -> Result<(), TrieError> {
         let hashed = keccak256(address);
-        let mut trie = Trie::new();
+        let mut trie = SplitTrie::default();
         trie.swap_scratch(&mut self.scratch);
         for (slot, word) in storage {
             self.value.clear();
             if !word.is_zero() {
                 word.encode(&mut self.value);
             }
-            trie.insert(slot_key(&slot).as_slice(), &self.value, &EmptySource)?;
+            trie.insert(&slot_key(&slot), &self.value, &EmptySource)?;
         }
         let storage_root = trie.root();
         trie.swap_scratch(&mut self.scratch);
@@ -121,7 +127,8 @@ impl StateTrie {
                 self.changed.push(hashed);
             }
         }
-        self.write_account(&hashed, account, storage_root, &EmptySource)
+        encode_account(account, storage_root, &mut self.value);
+        self.accounts.insert(&hashed, &self.value, &EmptySource)
     }
 
     /// The state root. Hashes only what changed.
@@ -140,7 +147,7 @@ impl StateTrie {
     }
 
     fn hashed_account(&self, hashed: &B256, source: &dyn StateNodeSource) -> Result<Option<TrieAccount>, TrieError> {
-        let leaf = self.accounts.get(hashed.as_slice(), &OneTrie { source, account: None })?;
+        let leaf = self.accounts.get(hashed, &OneTrie { source, account: None })?;
         leaf.map(|leaf| decode_account(hashed, &leaf)).transpose()
     }
 
@@ -151,90 +158,13 @@ impl StateTrie {
             return word_in(trie, hashed, slot, source);
         }
         match self.hashed_account(&hashed, source)? {
-            Some(account) => word_in(&Trie::from_root(account.storage_root), hashed, slot, source),
+            Some(account) => word_in(&SplitTrie::from_root(account.storage_root), hashed, slot, source),
             None => Ok(U256::ZERO),
         }
     }
 
-    /// Applies a diff to a state that is wholly in memory and returns the new root.
-    ///
-    /// On an error the state is left half changed and must not be used any more.
-    pub fn apply(&mut self, diff: &Diff) -> Result<B256, TrieError> {
-        self.apply_from(diff, &EmptySource)
-    }
-
-    /// Applies a diff and returns the new root; nodes that are not in memory come from `source`.
-    ///
-    /// On an error the state is left half changed and must not be used any more.
-    pub fn apply_from(&mut self, diff: &Diff, source: &dyn StateNodeSource) -> Result<B256, TrieError> {
-        let mut gone = Vec::new();
-        for change in &diff.accounts {
-            let hashed = keccak256(change.address);
-            match &change.after {
-                Some(after) => {
-                    let storage_root = self.apply_storage(&hashed, change, source)?;
-                    self.write_account(&hashed, after, storage_root, source)?;
-                }
-                None => gone.push(hashed),
-            }
-        }
-        for hashed in gone {
-            self.wipe_storage(hashed);
-            self.accounts.remove(hashed.as_slice(), &OneTrie { source, account: None })?;
-        }
-        Ok(self.accounts.root())
-    }
-
-    fn write_account(
-        &mut self,
-        hashed: &B256,
-        account: &Account,
-        storage_root: B256,
-        source: &dyn StateNodeSource,
-    ) -> Result<(), TrieError> {
-        let Account { nonce, balance, code_hash } = *account;
-        self.value.clear();
-        TrieAccount { nonce, balance, storage_root, code_hash }.encode(&mut self.value);
-        self.accounts.insert(hashed.as_slice(), &self.value, &OneTrie { source, account: None })
-    }
-
-    /// Applies the changes of one account's storage and returns its root.
-    fn apply_storage(
-        &mut self,
-        hashed: &B256,
-        change: &AccountDiff,
-        source: &dyn StateNodeSource,
-    ) -> Result<B256, TrieError> {
-        if change.storage_wiped {
-            self.wipe_storage(*hashed);
-        }
-        if !self.storages.contains_key(hashed) {
-            let root = match change.storage_wiped {
-                true => EMPTY_ROOT_HASH,
-                false => self.hashed_account(hashed, source)?.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
-            };
-            if change.storage.is_empty() {
-                return Ok(root);
-            }
-            self.storages.insert(*hashed, Trie::from_root(root));
-        }
-        let Some(trie) = self.storages.get_mut(hashed) else { return Ok(EMPTY_ROOT_HASH) };
-        trie.swap_scratch(&mut self.scratch);
-        let nodes = OneTrie { source, account: Some(*hashed) };
-        let result =
-            apply_slots(trie, &change.storage, &nodes, &mut self.value).map_err(|error| error.in_storage(*hashed));
-        let root = trie.root();
-        trie.swap_scratch(&mut self.scratch);
-        if self.has_store {
-            self.changed.push(*hashed);
-        } else if trie.is_empty() {
-            self.storages.remove(hashed);
-        }
-        result.map(|()| root)
-    }
-
     /// Forgets a storage trie; a store learns with the next commit that all of its nodes are gone.
-    fn wipe_storage(&mut self, hashed: B256) {
+    pub(crate) fn wipe_storage(&mut self, hashed: B256) {
         self.storages.remove(&hashed);
         if self.has_store {
             self.wiped.push(hashed);
@@ -276,10 +206,10 @@ impl StateTrie {
     ) -> Result<AccountProof, TrieError> {
         let hashed = keccak256(address);
         let account = self.hashed_account(&hashed, source)?;
-        let proof = self.accounts.prove(hashed.as_slice(), &OneTrie { source, account: None })?;
+        let proof = self.accounts.prove(&hashed, &OneTrie { source, account: None })?;
         let nodes = OneTrie { source, account: Some(hashed) };
         let root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let mut unopened = Trie::from_root(root);
+        let mut unopened = SplitTrie::from_root(root);
         let trie = self.storages.get_mut(&hashed).unwrap_or(&mut unopened);
         let mut storage = Vec::with_capacity(slots.len());
         for slot in slots {
@@ -289,9 +219,9 @@ impl StateTrie {
     }
 }
 
-fn word_in(trie: &Trie, hashed: B256, slot: &U256, source: &dyn StateNodeSource) -> Result<U256, TrieError> {
+fn word_in(trie: &SplitTrie, hashed: B256, slot: &U256, source: &dyn StateNodeSource) -> Result<U256, TrieError> {
     let key = slot_key(slot);
-    let leaf = trie.get(key.as_slice(), &OneTrie { source, account: Some(hashed) });
+    let leaf = trie.get(&key, &OneTrie { source, account: Some(hashed) });
     let word = leaf.and_then(|leaf| leaf.map(|leaf| decode_word(&key, &leaf)).transpose());
     word.map(Option::unwrap_or_default).map_err(|error| error.in_storage(hashed))
 }
@@ -303,31 +233,13 @@ pub(crate) fn storage_word(
     slot: &U256,
     source: &dyn StateNodeSource,
 ) -> Result<U256, TrieError> {
-    word_in(&Trie::from_root(storage_root), keccak256(address), slot, source)
+    word_in(&SplitTrie::from_root(storage_root), keccak256(address), slot, source)
 }
 
-fn prove_slot(trie: &mut Trie, slot: &U256, nodes: &dyn NodeSource) -> Result<StorageProof, TrieError> {
+fn prove_slot(trie: &mut SplitTrie, slot: &U256, nodes: &dyn NodeSource) -> Result<StorageProof, TrieError> {
     let key = slot_key(slot);
-    let word = trie.get(key.as_slice(), nodes)?.map(|leaf| decode_word(&key, &leaf)).transpose()?;
-    Ok(StorageProof { slot: *slot, word: word.unwrap_or_default(), proof: trie.prove(key.as_slice(), nodes)? })
-}
-
-/// Writes changed slots: insertions first, removals last.
-fn apply_slots(
-    trie: &mut Trie,
-    slots: &[SlotDiff],
-    nodes: &dyn NodeSource,
-    value: &mut Vec<u8>,
-) -> Result<(), TrieError> {
-    for change in slots.iter().filter(|change| !change.after.is_zero()) {
-        value.clear();
-        change.after.encode(value);
-        trie.insert(slot_key(&change.slot).as_slice(), value, nodes)?;
-    }
-    for change in slots.iter().filter(|change| change.after.is_zero()) {
-        trie.remove(slot_key(&change.slot).as_slice(), nodes)?;
-    }
-    Ok(())
+    let word = trie.get(&key, nodes)?.map(|leaf| decode_word(&key, &leaf)).transpose()?;
+    Ok(StorageProof { slot: *slot, word: word.unwrap_or_default(), proof: trie.prove(&key, nodes)? })
 }
 
 /// The nodes of a state in memory, for whoever walks it from its root. Its root has been asked for since its last change.

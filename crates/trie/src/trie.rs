@@ -30,10 +30,12 @@ mod insert;
 mod iter;
 mod load;
 mod remove;
+mod split;
 
 pub use commit::NodeChanges;
 pub use iter::Iter;
 pub(crate) use load::walk;
+pub(crate) use split::{PARTS, SplitTrie};
 
 use crate::{EMPTY_ROOT_HASH, NodeSource, TrieError, key::Key, node::NodeRef};
 use alloc::{boxed::Box, vec::Vec};
@@ -142,6 +144,8 @@ impl Seal {
 #[derive(Clone, Debug)]
 pub struct Trie {
     root: Link,
+    /// Depth of the root: zero, or one in a part of a trie that is split (see [`split`]). All keys share so many nibbles.
+    base: u8,
     nodes: Vec<Node>,
     /// One for each node.
     seals: Vec<Seal>,
@@ -174,6 +178,7 @@ impl Trie {
     pub const fn new() -> Self {
         Self {
             root: Link::EMPTY,
+            base: 0,
             nodes: Vec::new(),
             seals: Vec::new(),
             free: Vec::new(),
@@ -224,7 +229,7 @@ impl Trie {
 
     fn descend(&self, key: &Key) -> Descent<'_> {
         let mut link = self.root;
-        let mut depth = 0;
+        let mut depth = usize::from(self.base);
         loop {
             let id = match link.target() {
                 Target::Empty => return Descent::Found(None),

@@ -6,7 +6,7 @@ use crate::{
     key::Key,
     node::{NodeRef, write_branch, write_extension, write_leaf},
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::{B256, Bytes};
 use nybbles::Nibbles;
 
@@ -24,6 +24,29 @@ impl NodeChanges {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty()
+    }
+
+    /// Changes whose added nodes ascend. A node that was changed and changed back is among both and is left out of both.
+    pub(super) fn new(mut added: Vec<(Nibbles, B256, Bytes)>, mut removed: Vec<(Nibbles, B256)>) -> Self {
+        debug_assert!(added.is_sorted_by(|a, b| a.0 < b.0), "a walk from the root down ascends");
+        removed.sort_unstable();
+        removed.dedup();
+        let mut back = Vec::new();
+        removed.retain(|(path, hash)| match added.binary_search_by(|(at, key, _)| (at, key).cmp(&(path, hash))) {
+            Ok(index) => {
+                back.push(index);
+                false
+            }
+            Err(_) => true,
+        });
+        if !back.is_empty() {
+            let mut index = 0;
+            added.retain(|_| {
+                index += 1;
+                back.binary_search(&(index - 1)).is_err()
+            });
+        }
+        Self { added, removed }
     }
 }
 
@@ -92,35 +115,62 @@ fn write_node(nodes: &[Node], seals: &[Seal], blinded: &[B256], id: u32, depth: 
 impl Trie {
     /// The root hash. Hashes exactly the nodes that changed since it was last asked for.
     pub fn root(&mut self) -> B256 {
+        match self.reference() {
+            Some(reference) => reference.root_hash(),
+            None => EMPTY_ROOT_HASH,
+        }
+    }
+
+    /// Hashes the nodes that changed.
+    pub(crate) fn seal(&mut self) {
+        let _ = self.reference();
+    }
+
+    /// What the parent of the root would write, `None` for the empty trie. Hashes exactly the nodes that changed.
+    pub(super) fn reference(&mut self) -> Option<NodeRef> {
         let id = match self.root.target() {
-            Target::Empty => return EMPTY_ROOT_HASH,
-            Target::Blinded(index) => return self.blinded[index as usize],
+            Target::Empty => return None,
+            Target::Blinded(index) => return Some(NodeRef::hash(&self.blinded[index as usize])),
             Target::Node(id) => id,
         };
         if self.seals[id as usize].reference.is_dirty() {
             let mut hasher =
                 Hasher { nodes: &self.nodes, seals: &mut self.seals, blinded: &self.blinded, buffer: &mut self.buffer };
-            hasher.seal(id, 0);
+            hasher.seal(id, usize::from(self.base));
         }
-        self.seals[id as usize].reference.root_hash()
+        Some(self.seals[id as usize].reference)
+    }
+
+    /// What the parent of the root of a hashed trie writes.
+    pub(super) fn sealed_reference(&self) -> NodeRef {
+        match self.root.target() {
+            Target::Empty => NodeRef::DIRTY,
+            Target::Blinded(index) => NodeRef::hash(&self.blinded[index as usize]),
+            Target::Node(id) => self.seals[id as usize].reference,
+        }
     }
 
     /// Takes all nodes as stored and returns what the store has to write for that.
     pub fn commit(&mut self) -> NodeChanges {
-        self.root();
-        let mut added = BTreeMap::new();
-        self.collect(self.root, Nibbles::new(), &mut added);
-        let mut removed: Vec<_> = core::mem::take(&mut self.removed);
-        removed.sort_unstable();
-        removed.dedup();
-        // A node that was changed and changed back is in both.
-        removed.retain(|node| added.remove(node).is_none());
-        let added = added.into_iter().map(|((path, hash), rlp)| (path, hash, rlp)).collect();
-        NodeChanges { added, removed }
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        self.commit_into(Nibbles::new(), &mut added, &mut removed);
+        NodeChanges::new(added, removed)
+    }
+
+    /// Commits a trie whose root has this path. What is added ascends.
+    pub(super) fn commit_into(
+        &mut self,
+        path: Nibbles,
+        added: &mut Vec<(Nibbles, B256, Bytes)>,
+        removed: &mut Vec<(Nibbles, B256)>,
+    ) {
+        self.reference();
+        self.collect(self.root, path, added);
+        removed.append(&mut self.removed);
     }
 
     /// Collects nodes that are not stored. A stored node has only stored nodes below it.
-    fn collect(&mut self, link: Link, path: Nibbles, added: &mut BTreeMap<(Nibbles, B256), Bytes>) {
+    fn collect(&mut self, link: Link, path: Nibbles, added: &mut Vec<(Nibbles, B256, Bytes)>) {
         let Target::Node(id) = link.target() else { return };
         if self.seals[id as usize].stored {
             return;
@@ -129,7 +179,7 @@ impl Trie {
         let reference = self.seals[id as usize].reference;
         let hash = if path.is_empty() { Some(reference.root_hash()) } else { reference.as_hash() };
         if let Some(hash) = hash {
-            added.insert((path, hash), self.rlp(id, path.len()));
+            added.push((path, hash, self.rlp(id, path.len())));
         }
         match &self.nodes[id as usize] {
             Node::Extension { path: rest, child } => {
@@ -158,7 +208,7 @@ impl Trie {
     /// The RLP of the loaded node with this path and hash. The root has been asked for since the last change.
     pub(crate) fn node_at(&self, path: &Nibbles, hash: &B256) -> Option<Bytes> {
         let mut link = self.root;
-        let mut rest = *path;
+        let mut rest = path.slice(usize::from(self.base)..);
         loop {
             let Target::Node(id) = link.target() else { return None };
             if rest.is_empty() {
@@ -189,10 +239,10 @@ impl Trie {
     /// Embedded nodes lie in the RLP of the node above them. The proof of the empty trie has no node.
     pub fn prove(&mut self, key: &[u8], source: &dyn NodeSource) -> Result<Vec<Bytes>, TrieError> {
         let key = Key::new(key)?;
-        self.root();
+        self.reference();
         let mut proof = Vec::new();
         let mut link = self.root;
-        let mut depth = 0;
+        let mut depth = usize::from(self.base);
         loop {
             let id = match link.target() {
                 Target::Empty => return Ok(proof),

@@ -55,10 +55,23 @@ impl Trie {
         Ok(())
     }
 
+    /// The value of `key`. Unlike [`Trie::get`] this keeps the nodes on the way, for a key that will be changed next.
+    pub(crate) fn load_value(&mut self, key: &[u8], source: &dyn NodeSource) -> Result<Option<&[u8]>, TrieError> {
+        let key = Key::new(key)?;
+        let (_, _, end) = self.find_end(&key, source)?;
+        self.trail.clear();
+        let (End::SameLeaf(id) | End::BranchValue(id)) = end else { return Ok(None) };
+        Ok(match &self.nodes[id as usize] {
+            Node::Leaf { value, .. } => Some(value.as_slice()),
+            Node::Branch { value, .. } => value.as_deref(),
+            _ => None,
+        })
+    }
+
     /// Walks down and leaves the passed nodes in the trail.
     fn find_end(&mut self, key: &Key, source: &dyn NodeSource) -> Result<(Place, usize, End), TrieError> {
         let mut place = Place::Root;
-        let mut depth = 0;
+        let mut depth = usize::from(self.base);
         self.trail.clear();
         loop {
             let Some(id) = self.resolve(place, || key.prefix(depth), source)? else {

@@ -63,11 +63,20 @@ impl Trie {
         Ok(true)
     }
 
+    /// Replaces the root, a changed branch that has one child left, by what that child becomes.
+    pub(super) fn collapse_root(&mut self, nibble: u8, source: &dyn NodeSource) -> Result<(), TrieError> {
+        let Target::Node(branch) = self.root.target() else { unreachable!("the root is a branch in memory") };
+        self.trail.clear();
+        self.resolve(Place::Branch(branch, nibble), || Nibbles::from_nibbles([nibble]), source)?;
+        self.collapse(branch, 0, Left::Child(nibble), &Key::from_array([0; 32]));
+        Ok(())
+    }
+
     /// The leaf with this key, or the branch that holds its value; `None` where the key is absent. The trail then holds
     /// all nodes above.
     fn find_entry(&mut self, key: &Key, source: &dyn NodeSource) -> Result<Option<(Place, u32, usize)>, TrieError> {
         let mut place = Place::Root;
-        let mut depth = 0;
+        let mut depth = usize::from(self.base);
         self.trail.clear();
         loop {
             let Some(id) = self.resolve(place, || key.prefix(depth), source)? else { return Ok(None) };
