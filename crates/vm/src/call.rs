@@ -117,7 +117,7 @@ impl Vm<'_> {
         gas -= child_gas;
         let child_gas = if moves_value { child_gas + CALL_STIPEND } else { child_gas };
 
-        let has_funds = self.journal.account(self.frame.account).info.balance >= call.value;
+        let has_funds = self.journal.has_balance(self.frame.account, call.value);
         if self.frames.len() >= DEPTH_LIMIT || !has_funds {
             self.trace_refused_call(call, child_gas, gas);
             self.return_data.clear();
@@ -272,9 +272,9 @@ impl Vm<'_> {
     fn create(&mut self, value: U256, range: (usize, usize), salt: Option<B256>, mut gas: u64) -> Result<Next, Next> {
         self.return_data.clear();
         let creator = self.frame.account;
-        let creator_info = self.journal.account(creator).info;
+        let creator_nonce = self.journal.account(creator).info.nonce;
         let can_open =
-            self.frames.len() < DEPTH_LIMIT && creator_info.balance >= value && creator_info.nonce != u64::MAX;
+            self.frames.len() < DEPTH_LIMIT && self.journal.has_balance(creator, value) && creator_nonce != u64::MAX;
         if !can_open {
             self.trace_refused_create(value, range, salt, gas);
             self.credit_new_account();
@@ -286,10 +286,10 @@ impl Vm<'_> {
         let initcode = &self.memory.bytes()[range.0..range.0 + range.1];
         let address = match salt {
             Some(salt) => self.frame.address.create2(salt, keccak256(initcode)),
-            None => self.frame.address.create(creator_info.nonce),
+            None => self.frame.address.create(creator_nonce),
         };
         let program = Box::new(Program::new(Bytes::copy_from_slice(initcode), self.rules.fork, false));
-        self.journal.set_nonce(creator, creator_info.nonce + 1);
+        self.journal.set_nonce(creator, creator_nonce + 1);
         let account = self.journal.account_id(&address);
         if self.rules.has_access_lists {
             self.journal.warm(account);

@@ -18,6 +18,16 @@ pub(crate) enum Input {
     Bytes(Bytes),
 }
 
+impl Input {
+    /// Bytes of it.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Memory(_, len) => *len,
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// What becomes of a frame's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -30,7 +40,7 @@ pub(crate) enum Purpose {
 /// Holds the translation that a frame runs.
 pub(crate) enum Owner {
     /// The code of an account; the translation lives as long as it does.
-    Code(#[expect(dead_code, reason = "held for its lifetime")] Code),
+    Code(Code),
     /// Initcode, used once.
     Initcode(#[expect(dead_code, reason = "held for its lifetime")] Box<Program>),
 }
@@ -42,7 +52,6 @@ pub(crate) struct Frame {
     pub code: *const u8,
     /// Bytes of the code.
     pub code_len: usize,
-    #[expect(dead_code, reason = "held for its lifetime")]
     pub owner: Owner,
     pub pc: usize,
     pub gas: u64,
@@ -57,6 +66,8 @@ pub(crate) struct Frame {
     pub caller: Address,
     pub value: U256,
     pub input: Input,
+    /// Bytes of the input.
+    pub input_len: usize,
     pub is_static: bool,
     pub purpose: Purpose,
     pub checkpoint: Checkpoint,

@@ -491,7 +491,7 @@ environment! {
     origin op::ORIGIN, |m| m.vm.tx.origin.into_word().into();
     caller op::CALLER, |m| m.vm.frame.caller.into_word().into();
     callvalue op::CALLVALUE, |m| m.vm.frame.value;
-    calldatasize op::CALLDATASIZE, |m| small(m.vm.input().len() as u64);
+    calldatasize op::CALLDATASIZE, |m| small(m.vm.frame.input_len as u64);
     codesize op::CODESIZE, |m| small(m.vm.code_len() as u64);
     gasprice op::GASPRICE, |m| m.vm.tx.gas_price;
     returndatasize op::RETURNDATASIZE, |m| small(m.vm.return_data.len() as u64);
@@ -501,7 +501,7 @@ environment! {
     prevrandao op::PREVRANDAO, |m| m.vm.randomness_word();
     gaslimit op::GASLIMIT, |m| small(m.vm.block.gas_limit);
     chainid op::CHAINID, |m| small(m.vm.block.chain_id);
-    selfbalance op::SELFBALANCE, |m| m.vm.journal.account(m.vm.frame.account).info.balance;
+    selfbalance op::SELFBALANCE, |m| m.vm.journal.balance(m.vm.frame.account);
     basefee op::BASEFEE, |m| m.vm.block.base_fee;
     blobbasefee op::BLOBBASEFEE, |m| m.vm.block.blob_base_fee;
     slotnum op::SLOTNUM, |m| small(m.vm.block.slot_number);

@@ -66,8 +66,14 @@ pub(crate) struct Registers {
 }
 
 impl Vm<'_> {
-    /// Runs the current frame until it ends or opens another.
+    /// Runs the current frame until it ends or opens another: natively where the tier can, in steps otherwise.
     pub(crate) fn interpret(&mut self) -> Exit {
+        if let Some(tier) = self.tier
+            && self.tracer.is_none()
+            && let Some(exit) = self.run_native(tier)
+        {
+            return exit;
+        }
         // SAFETY: `pc` is where this frame stopped, inside the translation (invariant 1); `reserve_stack` made room for
         // STACK_LIMIT words from `stack_base` on (invariant 2).
         let (ip, base) = unsafe {

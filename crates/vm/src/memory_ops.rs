@@ -177,7 +177,7 @@ impl Vm<'_> {
 
     /// The word at `offset` of the call data, with zeros where it ends.
     #[inline]
-    fn call_data_word(&self, offset: U256) -> U256 {
+    pub(crate) fn call_data_word(&self, offset: U256) -> U256 {
         let input = self.input();
         let offset = saturate_offset(&offset);
         let Some(rest) = input.get(offset..) else { return U256::ZERO };

@@ -15,8 +15,9 @@
 //! The copy is padded with zeros (STOP) behind, so that reading past the end is a STOP or a zero immediate as the Yellow
 //! Paper says, and in front, so that an immediate can be loaded as the 32 bytes that end with it.
 
+use crate::tier::Slot;
 use crate::{Fork, opcode as op};
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use alloy_primitives::Bytes;
 use once_cell::race::OnceBox;
 use rialto_state::Code;
@@ -160,6 +161,8 @@ pub(crate) struct Program {
     pub bytes: Bytes,
     /// Padding, code, padding, then a bit for each byte of the code: whether a jump may go there.
     buffer: Box<[u8]>,
+    /// The compiler tier's slot for it.
+    pub slot: OnceBox<Arc<Slot>>,
 }
 
 impl Program {
@@ -196,7 +199,7 @@ impl Program {
                 code[jump.pc] = jump.number;
             }
         }
-        Self { bytes, buffer }
+        Self { bytes, buffer, slot: OnceBox::new() }
     }
 
     /// The first instruction.
@@ -311,7 +314,8 @@ static KINDS: [[Kind; 256]; OPCODE_SETS.len()] = {
     kinds
 };
 
-const fn opcode_set(fork: Fork) -> usize {
+/// The number of the set of opcodes that `fork` has: forks that have the same opcodes have the same number.
+pub const fn opcode_set(fork: Fork) -> usize {
     let mut set = OPCODE_SETS.len() - 1;
     while OPCODE_SETS[set] as u8 > fork as u8 {
         set -= 1;

@@ -72,7 +72,7 @@ impl Vm<'_> {
         let target = unsafe { word(sp, 1) };
         match self.access_account(target, self.rules.balance_gas, gas) {
             Ok((id, gas)) => {
-                *target = self.journal.account(id).info.balance;
+                *target = self.journal.balance(id);
                 (gas, None)
             }
             Err(next) => next,
@@ -337,7 +337,7 @@ impl Vm<'_> {
             return Err(self.fatal(error));
         }
         let account = self.frame.account;
-        let balance = self.journal.account(account).info.balance;
+        let balance = self.journal.balance(account);
         if self.pays_for_new_account(id, !balance.is_zero()) {
             if rules.has_state_gas {
                 gas = self.charge_state_gas(self.new_account_state_gas(), gas).ok_or_else(short)?;

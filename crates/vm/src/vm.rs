@@ -9,7 +9,7 @@ use crate::interpreter::{Exit, Registers};
 use crate::keccak::KeccakCache;
 use crate::memory::Memory;
 use crate::program::{Program, program_of};
-use crate::tier::Tier;
+use crate::tier::{Held, Tier};
 use crate::tracer::{Enter, Leave, Tracer};
 use crate::{BlockContext, Halt, NativeModule, Precompile, Rules, StateGas, TxContext};
 use alloc::{boxed::Box, vec::Vec};
@@ -94,6 +94,8 @@ pub struct Vm<'r> {
     pub(crate) spilled_gas: u64,
     pub(crate) registers: Registers,
     pub(crate) cost_per_state_byte: u64,
+    pub(crate) held: Held,
+    pub(crate) native_exit: Exit,
 }
 
 impl<'r> Vm<'r> {
@@ -120,6 +122,8 @@ impl<'r> Vm<'r> {
             fatal: None,
             spilled_gas: 0,
             registers: Registers { ip: core::ptr::null(), sp: core::ptr::null_mut(), gas: 0 },
+            held: Held::new(),
+            native_exit: Exit::Done,
         }
     }
 
@@ -281,6 +285,7 @@ impl<'r> Vm<'r> {
             address: target,
             caller,
             value: message.value,
+            input_len: message.input.len(),
             input: Input::Bytes(message.input),
             is_static: false,
             purpose: Purpose::Call { return_offset: 0, return_len: 0 },
@@ -321,6 +326,7 @@ impl<'r> Vm<'r> {
             caller,
             value: message.value,
             input: Input::Bytes(Bytes::new()),
+            input_len: 0,
             is_static: false,
             purpose: Purpose::Create { account, address },
             checkpoint,
@@ -464,6 +470,7 @@ fn idle_frame(journal: &mut Journal<'_>) -> Frame {
         caller: Address::ZERO,
         value: U256::ZERO,
         input: Input::Bytes(Bytes::new()),
+        input_len: 0,
         is_static: false,
         purpose: Purpose::Call { return_offset: 0, return_len: 0 },
         checkpoint: journal.checkpoint(),
@@ -563,6 +570,7 @@ impl Vm<'_> {
             address: opening.address,
             caller: opening.caller,
             value: opening.value,
+            input_len: opening.input.len(),
             input: opening.input,
             is_static: opening.is_static,
             purpose: opening.purpose,
