@@ -121,6 +121,7 @@ pub fn of_block(error: &BlockError) -> &'static [&'static str] {
         BlockError::SystemCallFailed { .. } => &["BlockException.SYSTEM_CONTRACT_CALL_FAILED"],
         BlockError::DepositLayout { .. } => &["BlockException.INVALID_DEPOSIT_EVENT_LAYOUT"],
         BlockError::AccessListForm(error) => of_access_list_form(error),
+        BlockError::AccessList(_) => ACCESS_LIST_DIFFERS,
         BlockError::AccessListTooLong { .. } => &["BlockException.BLOCK_ACCESS_LIST_GAS_LIMIT_EXCEEDED"],
         BlockError::PostStateRoot(_) | BlockError::Read(_) => &[],
     }
@@ -162,6 +163,7 @@ fn of_body_root(field: &str) -> &'static [&'static str] {
         "transactions_root" => &["BlockException.INVALID_TRANSACTIONS_ROOT", "BlockException.INVALID_BLOCK_HASH"],
         "ommers_hash" => &["BlockException.INVALID_UNCLES_HASH", "BlockException.INVALID_BLOCK_HASH"],
         "withdrawals_root" => &["BlockException.INVALID_WITHDRAWALS_ROOT", "BlockException.INVALID_BLOCK_HASH"],
+        "block_access_list_hash" => ACCESS_LIST_HASH,
         _ => &["BlockException.INVALID_BLOCK_HASH"],
     }
 }

@@ -116,20 +116,15 @@ impl Accesses {
     }
 }
 
-/// Adds a tip to what a transaction changed that was run without paying it, where the fee recipient had `balance_before`
-/// wei before the transaction.
-pub fn add_tip_change(changes: &mut TxChanges, beneficiary: Address, balance_before: U256, tip: U256) {
-    let of_beneficiary = |change: &TxChange| matches!(change, TxChange::Balance(address, _) if *address == beneficiary);
-    match changes.iter().position(of_beneficiary) {
-        None if tip.is_zero() => (),
-        None => changes.push(TxChange::Balance(beneficiary, balance_before.saturating_add(tip))),
-        Some(position) => {
-            let TxChange::Balance(_, balance) = &mut changes[position] else { return };
-            *balance = balance.saturating_add(tip);
-            if *balance == balance_before {
-                changes.remove(position);
-            }
-        }
+/// Corrects what a transaction changed in a balance: whoever applies its changes elsewhere, adds its tip or amounts to balances
+/// that have moved meanwhile knows it better than the run did.
+pub fn set_balance_change(changes: &mut TxChanges, address: Address, before: U256, after: U256) {
+    let is_it = |change: &TxChange| matches!(change, TxChange::Balance(found, _) if *found == address);
+    match changes.iter().position(is_it) {
+        None if before == after => (),
+        None => changes.push(TxChange::Balance(address, after)),
+        Some(position) if before == after => drop(changes.remove(position)),
+        Some(position) => changes[position] = TxChange::Balance(address, after),
     }
 }
 
@@ -177,20 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn a_tip_is_part_of_what_a_transaction_changed() {
+    fn a_balance_is_corrected() {
         let balance = |value: u64| TxChange::Balance(A, U256::from(value));
         let nonce = TxChange::Nonce(A, 1);
-        // Of a recipient that had 10 wei: changes before, tip, changes after.
+        let other = TxChange::Balance(B, U256::from(1));
+        // Of an account that had 10 wei: changes, what it has afterwards, changes then.
         let rows = [
-            (vec![nonce.clone()], 0, vec![nonce.clone()]),
-            (vec![nonce.clone()], 3, vec![nonce.clone(), balance(13)]),
-            (vec![balance(8), nonce.clone()], 0, vec![balance(8), nonce.clone()]),
-            (vec![balance(8), nonce.clone()], 1, vec![balance(9), nonce.clone()]),
-            (vec![balance(8), nonce.clone()], 2, vec![nonce.clone()]),
+            (vec![nonce.clone(), other.clone()], 10, vec![nonce.clone(), other.clone()]),
+            (vec![nonce.clone(), other.clone()], 13, vec![nonce.clone(), other.clone(), balance(13)]),
+            (vec![balance(8), nonce.clone()], 8, vec![balance(8), nonce.clone()]),
+            (vec![balance(8), nonce.clone()], 9, vec![balance(9), nonce.clone()]),
+            (vec![balance(8), nonce.clone()], 10, vec![nonce.clone()]),
         ];
-        for (mut changes, tip, expected) in rows {
-            let row = alloc::format!("{changes:?}, tip {tip}");
-            add_tip_change(&mut changes, A, U256::from(10), U256::from(tip));
+        for (mut changes, after, expected) in rows {
+            let row = alloc::format!("{changes:?}, {after} wei");
+            set_balance_change(&mut changes, A, U256::from(10), U256::from(after));
             assert_eq!(changes, expected, "{row}");
         }
     }

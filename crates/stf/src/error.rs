@@ -1,6 +1,6 @@
 //! Why a transaction or a block is not valid. Every text names the field, the value found and what was expected.
 
-use crate::{BlockAccessListError, SignatureError, TxType};
+use crate::{BlockAccessListDifference, BlockAccessListError, SignatureError, TxType};
 use alloc::{boxed::Box, string::String};
 use alloy_primitives::{Address, B256, U256};
 use rialto_state::ReadError;
@@ -167,6 +167,8 @@ pub enum BlockError {
     AccessListForm(BlockAccessListError),
     /// A block access list has more items than the gas limit allows (EIP-7928).
     AccessListTooLong { max: u64, found: u64 },
+    /// A block access list is not the one that execution gives (EIP-7928).
+    AccessList(Box<BlockAccessListDifference>),
     /// The state before a Byzantium block's transactions' ends is not known to the reader, so receipts can't be made.
     PostStateRoot(String),
     /// State could not be read: says nothing about the block.
@@ -212,6 +214,7 @@ impl core::fmt::Display for BlockError {
             Self::AccessListTooLong { max, found } => {
                 write!(f, "block access list: expected at most {max} items, found {found}")
             }
+            Self::AccessList(difference) => difference.fmt(f),
             Self::PostStateRoot(message) => write!(f, "state root after a transaction: {message}"),
             Self::Read(error) => error.fmt(f),
         }

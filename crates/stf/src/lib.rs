@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod access_list;
+mod access_list_difference;
 mod block;
 mod block_access_list;
 mod block_rules;
@@ -34,7 +35,8 @@ mod system;
 mod transact;
 mod transaction;
 
-pub use access_list::{BlockListBuilder, add_tip_change};
+pub use access_list::{BlockListBuilder, set_balance_change};
+pub use access_list_difference::BlockAccessListDifference;
 pub use block::{Block, Withdrawal, ommers_hash};
 pub use block_access_list::{
     AccountChanges, BalanceChange, BlockAccessList, BlockAccessListError, ChangeList, CodeChange, NonceChange,
