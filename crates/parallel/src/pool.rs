@@ -1,0 +1,69 @@
+//! Threads that are kept from block to block.
+//!
+//! A block takes from a third of a millisecond to a few, and starting a thread a twentieth of one, so threads are started once and
+//! sleep in between. There is a pool for each number of threads that is ever asked for, for as long as the process lives: a node
+//! asks for one number, a test for a handful. The caller's own thread is one of those that work, so a pool has one less.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most threads of a pool: more than that gain nothing on a block.
+const MAX_THREADS: usize = 256;
+
+static POOLS: Mutex<BTreeMap<usize, Option<Arc<ThreadPool>>>> = Mutex::new(BTreeMap::new());
+
+/// A pool with so many threads, `None` where the system gives none.
+fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let name = |index| format!("block-{index}");
+        ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok().map(Arc::new)
+    };
+    pools.entry(threads).or_insert_with(build).clone()
+}
+
+/// Runs `own` on this thread and, meanwhile, `other` on each of `threads - 1` others, and comes back when all have. Where the
+/// system gives no threads `other` is not run at all, so `own` must be able to do the whole work.
+pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: impl FnOnce() -> T) -> T {
+    let others = threads.get().min(MAX_THREADS) - 1;
+    let pool = if others > 0 { pool(others) } else { None };
+    match pool {
+        None => own(),
+        Some(pool) => pool.in_place_scope(|scope| {
+            for _ in 0..others {
+                scope.spawn(|_| other());
+            }
+            own()
+        }),
+    }
+}
+
+/// Runs `work` on so many threads, this one among them, and comes back when all have. It may be run on fewer: whatever is to be
+/// done must be done by any one of them that keeps at it.
+pub(crate) fn on_threads(threads: NonZeroUsize, work: impl Fn() + Sync) {
+    beside(threads, &work, &work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn all_the_work_is_done_and_over() {
+        for threads in [1, 2, 4, 16] {
+            let threads = NonZeroUsize::new(threads).expect("a row");
+            for _ in 0..100 {
+                let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                on_threads(threads, || {
+                    while next.fetch_add(1, Ordering::Relaxed) < 100 {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+                assert_eq!(done.into_inner(), 100, "{threads} threads");
+            }
+        }
+    }
+}
