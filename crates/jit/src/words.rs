@@ -67,7 +67,7 @@ pub(crate) struct Words<'a, 'f> {
 }
 
 /// Multiplications of two full words that one function has in place, each some fifty instructions.
-const INLINE_PRODUCTS: u32 = 64;
+const INLINE_PRODUCTS: u32 = 32;
 /// Limbs in the scratch.
 const SCRATCH_LIMBS: u32 = 16;
 

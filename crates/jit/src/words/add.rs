@@ -56,9 +56,9 @@ impl Words<'_, '_> {
         let mut borrow = None;
         while i < limbs {
             if i + 1 < limbs {
-                let (a, b) = (self.pair(a.0[i], a.0[i + 1]), self.pair(b.0[i], b.0[i + 1]));
+                let a = self.pair(a.0[i], a.0[i + 1]);
                 let (low, high);
-                (low, high, borrow) = self.subtract_pair(a, b, borrow, i == 2);
+                (low, high, borrow) = self.subtract_pair(a, [b.0[i], b.0[i + 1]], borrow, i == 2);
                 (difference.0[i], difference.0[i + 1]) = (Limb::value(low), Limb::value(high));
                 i += 2;
             } else {
@@ -107,18 +107,20 @@ impl Words<'_, '_> {
         last: bool,
     ) -> (Limb, Limb, Option<Value>) {
         let bits = a[1].bits().max(b[1].bits()) + 1;
-        let first_is_constant = a.iter().any(|limb| matches!(limb, Limb::Const(_)));
-        let (a, b) = if first_is_constant { (b, a) } else { (a, b) };
-        let (a, b) = (self.pair(a[0], a[1]), self.pair(b[0], b[1]));
-        let (mut sum, mut out) = (a, None);
-        if last || bits <= 64 {
-            sum = self.builder.ins().iadd(sum, b);
-        } else {
-            let (pair, overflow) = self.builder.ins().uadd_overflow(sum, b);
-            (sum, out) = (pair, Some(overflow));
+        let is_constant = |limbs: [Limb; 2]| limbs.iter().any(|limb| matches!(limb, Limb::Const(_)));
+        let (a, b) = if is_constant(a) { (b, a) } else { (a, b) };
+        let (mut sum, mut out) = (self.pair(a[0], a[1]), None);
+        if b != [Limb::Const(0); 2] {
+            let b = self.pair(b[0], b[1]);
+            if last || bits <= 64 {
+                sum = self.builder.ins().iadd(sum, b);
+            } else {
+                let (pair, overflow) = self.builder.ins().uadd_overflow(sum, b);
+                (sum, out) = (pair, Some(overflow));
+            }
         }
         if let Some(carry) = carry {
-            debug_assert!(out.is_none(), "a carry into a pair that gives one");
+            debug_assert!(last, "a carry into a pair that gives one");
             let carry = self.widen(carry);
             sum = self.builder.ins().iadd(sum, carry);
         }
@@ -147,19 +149,22 @@ impl Words<'_, '_> {
     fn subtract_pair(
         &mut self,
         a: Value,
-        b: Value,
+        b: [Limb; 2],
         borrow: Option<Value>,
         last: bool,
     ) -> (Value, Value, Option<Value>) {
         let (mut difference, mut out) = (a, None);
-        if last {
-            difference = self.builder.ins().isub(difference, b);
-        } else {
-            let (pair, overflow) = self.builder.ins().usub_overflow(difference, b);
-            (difference, out) = (pair, Some(overflow));
+        if b != [Limb::Const(0); 2] {
+            let b = self.pair(b[0], b[1]);
+            if last {
+                difference = self.builder.ins().isub(difference, b);
+            } else {
+                let (pair, overflow) = self.builder.ins().usub_overflow(difference, b);
+                (difference, out) = (pair, Some(overflow));
+            }
         }
         if let Some(borrow) = borrow {
-            debug_assert!(out.is_none(), "a borrow from a pair that gives one");
+            debug_assert!(last, "a borrow from a pair that gives one");
             let borrow = self.widen(borrow);
             difference = self.builder.ins().isub(difference, borrow);
         }

@@ -214,7 +214,7 @@ impl Compiled {
             words.store(result, results, 32 * row);
         }
         builder.ins().return_(&[]);
-        builder.finalize();
+        builder.finalize(module.target_config());
         let id = module.declare_anonymous_function(&context.func.signature).unwrap();
         module.define_function(id, &mut context).unwrap();
         module.finalize_definitions().unwrap();
@@ -246,7 +246,14 @@ fn rows(operation: &Operation, constants: &[U256]) -> Vec<[Shape; 3]> {
     let few: Vec<Shape> = FEW_SHAPES.into_iter().chain(constants.step_by(7)).collect();
     match operation.operands {
         1 => many.into_iter().map(|a| [a, unused, unused]).collect(),
-        2 => many.iter().flat_map(|a| many.iter().map(|b| [*a, *b, unused])).collect(),
+        2 => {
+            let pairs = many.iter().flat_map(|a| many.iter().map(|b| [*a, *b, unused]));
+            // Of two constants nothing is compiled, so not all pairs need a place in a function.
+            let is_constant = |shape: &Shape| matches!(shape, Shape::Constant(_));
+            let of_constants = |row: &[Shape; 3]| row.iter().all(is_constant);
+            let some = pairs.clone().filter(of_constants).step_by(3);
+            pairs.filter(|row| !of_constants(row)).chain(some).collect()
+        }
         _ => few.iter().flat_map(|a| few.iter().flat_map(|b| few.iter().map(|c| [*a, *b, *c]))).collect(),
     }
 }
