@@ -3,9 +3,16 @@
 //! [`execute`] is [`rialto_stf::execute`] with threads: the same receipts, the same diff, the same errors, whatever the threads
 //! do. How that is so is told in `scheduler`; `memory` is the state that the threads share.
 
+mod execute;
 mod memory;
+mod pool;
+mod root;
 mod scheduler;
 mod strategy;
+mod sync;
+mod view;
 
-pub use scheduler::{Counts, execute, execute_counted};
+pub use execute::{execute, execute_counted};
+pub use root::RootThreads;
+pub use scheduler::Counts;
 pub use strategy::Strategy;

@@ -16,15 +16,24 @@ pub struct Strategy<'a> {
     pub access_list: Option<&'a BlockAccessList>,
     /// Blocks of fewer transactions are run by one thread, since starting others would take longer than they do.
     pub min_transactions: usize,
+    /// Blocks that use less gas are run by one thread, for the same reason.
+    pub min_gas: u64,
 }
 
 impl Strategy<'_> {
     /// Fewer transactions are not worth another thread.
     pub const MIN_TRANSACTIONS: usize = 4;
+    /// Less gas is not worth another thread: it takes some hundred microseconds.
+    pub const MIN_GAS: u64 = 500_000;
 
     /// One thread that interprets.
-    pub const SEQUENTIAL: Self =
-        Self { threads: NonZeroUsize::MIN, tier: None, access_list: None, min_transactions: Self::MIN_TRANSACTIONS };
+    pub const SEQUENTIAL: Self = Self {
+        threads: NonZeroUsize::MIN,
+        tier: None,
+        access_list: None,
+        min_transactions: Self::MIN_TRANSACTIONS,
+        min_gas: Self::MIN_GAS,
+    };
 
     /// So many threads that interpret.
     pub fn with_threads(threads: NonZeroUsize) -> Self {

@@ -138,13 +138,54 @@ enum Before {
     CodeHash(B256),
 }
 
+/// What the reader said of an account, and how much of its balance was looked at.
+struct Base {
+    account: Option<Account>,
+    /// By how much the balance might have been lower without anything going otherwise. `None` where the balance itself was
+    /// looked at.
+    balance_slack: Option<U256>,
+}
+
+impl Base {
+    const UNREAD: Self = Self { account: None, balance_slack: Some(U256::MAX) };
+}
+
+/// What was read of an account, and how exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountRead {
+    /// The account's address.
+    pub address: Address,
+    /// What the reader said of it.
+    pub account: Option<Account>,
+    /// By how much the balance might have been lower, in wei, without anything going otherwise: adding to a balance does not
+    /// look at it, and taking from it looks only whether it suffices. `None` where the balance itself was looked at.
+    pub balance_slack: Option<U256>,
+}
+
+impl AccountRead {
+    /// Whether everything would have gone the same had the reader said `now`.
+    pub fn holds_for(&self, now: Option<&Account>) -> bool {
+        match (&self.account, now) {
+            (None, None) => true,
+            (Some(then), Some(now)) => {
+                let is_enough = |slack| now.balance.saturating_add(slack) >= then.balance;
+                then.nonce == now.nonce
+                    && then.code_hash == now.code_hash
+                    && (then.balance == now.balance
+                        || then.is_empty() == now.is_empty() && self.balance_slack.is_some_and(is_enough))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// See the module's documentation.
 pub struct Journal<'r> {
     reader: &'r dyn StateReader,
     hasher: FixedState,
     accounts: Vec<AccountEntry>,
     /// What the reader said of each account; beside the entries, which are hot while this is not.
-    account_bases: Vec<Option<Account>>,
+    account_bases: Vec<Base>,
     account_index: HashTable<u32>,
     slots: Vec<SlotEntry>,
     slot_index: HashTable<u32>,
@@ -221,7 +262,7 @@ impl<'r> Journal<'r> {
             seen_tx: 0,
             seen: 0,
         });
-        self.account_bases.push(None);
+        self.account_bases.push(Base::UNREAD);
         let (accounts, hasher) = (&self.accounts, &self.hasher);
         self.account_index.insert_unique(hash, id, |&id| hash_address(hasher, &accounts[id as usize].address));
         AccountId(id)
@@ -240,7 +281,7 @@ impl<'r> Journal<'r> {
     fn read_account(&mut self, id: AccountId) -> Result<(), ReadError> {
         let entry = &mut self.accounts[id.0 as usize];
         let account = self.reader.account(&entry.address)?;
-        self.account_bases[id.0 as usize] = account;
+        self.account_bases[id.0 as usize].account = account;
         entry.exists = account.is_some();
         entry.info = account.unwrap_or_default();
         entry.loaded = true;
@@ -323,6 +364,23 @@ impl<'r> Journal<'r> {
         }
     }
 
+    /// The balance, for whoever cares which one it is exactly. The account must be loaded.
+    pub fn balance(&mut self, id: AccountId) -> U256 {
+        self.account_bases[id.0 as usize].balance_slack = None;
+        self.accounts[id.0 as usize].info.balance
+    }
+
+    /// Whether the balance suffices. The account must be loaded.
+    pub fn has_balance(&mut self, id: AccountId, amount: U256) -> bool {
+        if amount.is_zero() {
+            return true;
+        }
+        let base = &mut self.account_bases[id.0 as usize];
+        let left = self.accounts[id.0 as usize].info.balance.checked_sub(amount);
+        base.balance_slack = base.balance_slack.and_then(|slack| left.map(|left| slack.min(left)));
+        left.is_some()
+    }
+
     /// Sets the balance, making the account exist.
     pub fn set_balance(&mut self, id: AccountId, balance: U256) {
         self.create_empty(id);
@@ -338,17 +396,22 @@ impl<'r> Journal<'r> {
     /// The sum can't overflow on a real chain: all ether there is fits in 128 bits. States made by hand saturate.
     pub fn add_balance(&mut self, id: AccountId, amount: U256) {
         self.touch(id);
-        let balance = self.accounts[id.0 as usize].info.balance.saturating_add(amount);
+        let balance = match self.accounts[id.0 as usize].info.balance.checked_add(amount) {
+            Some(balance) => balance,
+            None => self.balance(id).saturating_add(amount),
+        };
         self.set_balance(id, balance);
     }
 
     /// Takes from the balance and touches the account; false, and nothing done, if the balance is too small.
     pub fn sub_balance(&mut self, id: AccountId, amount: U256) -> bool {
-        let entry = &self.accounts[id.0 as usize];
-        assert!(entry.loaded);
-        let Some(balance) = entry.info.balance.checked_sub(amount) else { return false };
+        assert!(self.accounts[id.0 as usize].loaded);
+        if !self.has_balance(id, amount) {
+            return false;
+        }
         self.touch(id);
         if !amount.is_zero() {
+            let balance = self.accounts[id.0 as usize].info.balance - amount;
             self.set_balance(id, balance);
         }
         true
@@ -402,7 +465,7 @@ impl<'r> Journal<'r> {
             return Ok(false);
         }
         let (address, generation) = (entry.address, entry.generation);
-        if self.account_bases[id.0 as usize].is_none() || generation > 0 {
+        if self.account_bases[id.0 as usize].account.is_none() || generation > 0 {
             return Ok(true);
         }
         Ok(!self.reader.has_storage(&address)?)
@@ -426,6 +489,8 @@ impl<'r> Journal<'r> {
 
     /// Marks the account for deletion at the transaction's end; true if it was not marked before.
     pub fn mark_destroyed(&mut self, id: AccountId) -> bool {
+        // What it has then is burnt.
+        self.account_bases[id.0 as usize].balance_slack = None;
         let entry = &mut self.accounts[id.0 as usize];
         if entry.destroyed_tx == self.tx {
             return false;
@@ -500,7 +565,7 @@ impl<'r> Journal<'r> {
         let slot = &mut self.slots[id.0 as usize];
         let account = &self.accounts[slot.account as usize];
         // An account that the reader does not know has no storage: asking would only cost a look-up.
-        let known = !account.loaded || self.account_bases[slot.account as usize].is_some();
+        let known = !account.loaded || self.account_bases[slot.account as usize].account.is_some();
         slot.value = if known { self.reader.storage(&account.address, &slot.key)? } else { U256::ZERO };
         slot.base = slot.value;
         slot.loaded = true;
@@ -782,14 +847,19 @@ impl<'r> Journal<'r> {
     /// Of the slots that were read those for which the reader was not asked, because it does not know the account.
     pub fn loaded_slots_of_absent(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
         let read = self.slots.iter().filter(|slot| slot.original_tx != 0);
-        let is_absent = |slot: &&SlotEntry| self.account_bases[slot.account as usize].is_none();
+        let is_absent = |slot: &&SlotEntry| self.account_bases[slot.account as usize].account.is_none();
         read.filter(is_absent).map(|slot| (self.address_of(slot), slot.key))
     }
 
     /// What the reader said of each account that it was asked for.
-    pub fn account_reads(&self) -> impl Iterator<Item = (Address, Option<Account>)> + '_ {
+    pub fn account_reads(&self) -> impl Iterator<Item = AccountRead> + '_ {
         let bases = self.accounts.iter().zip(&self.account_bases);
-        bases.filter(|(entry, _)| entry.loaded).map(|(entry, base)| (entry.address, *base))
+        let read = bases.filter(|(entry, _)| entry.loaded);
+        read.map(|(entry, base)| AccountRead {
+            address: entry.address,
+            account: base.account,
+            balance_slack: base.balance_slack,
+        })
     }
 
     /// What the reader said of each slot that it was asked for.
@@ -835,7 +905,7 @@ impl<'r> Journal<'r> {
                 storage.push(SlotDiff { slot: slot.key, before: slot.base, after: slot.value });
             }
             let after = entry.exists.then_some(entry.info);
-            let before = self.account_bases[id as usize];
+            let before = self.account_bases[id as usize].account;
             let storage_wiped = entry.generation > 0 && before.is_some();
             if before == after && storage.is_empty() && !storage_wiped {
                 continue;

@@ -22,7 +22,9 @@ mod recorder;
 pub use account::Account;
 pub use code::{Code, DELEGATION_PREFIX};
 pub use diff::{AccountDiff, Diff, SlotDiff};
-pub use journal::{AccountEntry, AccountId, Checkpoint, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges};
+pub use journal::{
+    AccountEntry, AccountId, AccountRead, Checkpoint, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges,
+};
 pub use log::{Log, Topics};
 pub use memory::{MemoryAccount, MemoryState};
 pub use reader::{ReadError, StateReader};

@@ -8,7 +8,9 @@
 //! Accesses have no index, so they may come at any time and as often as they like; changes come in the order of the parts.
 //! Everything is put in order once, at the end.
 
-use crate::{AccountChanges, BalanceChange, BlockAccessList, CodeChange, NonceChange, SlotChanges, StorageChange};
+use crate::{
+    AccountChanges, BalanceChange, BlockAccessList, CodeChange, NonceChange, SlotChanges, StorageChange, TxEffects,
+};
 use alloc::vec::Vec;
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, U256};
@@ -63,6 +65,12 @@ impl BlockListBuilder {
         for (address, slot) in journal.loaded_slots() {
             self.access_slot(&address, slot);
         }
+    }
+
+    /// Notes all that a transaction read.
+    pub fn access_all_read(&mut self, effects: &TxEffects) {
+        effects.accounts.iter().for_each(|read| self.access_account(&read.address));
+        effects.slots.iter().for_each(|(address, slot, _)| self.access_slot(address, *slot));
     }
 
     /// Ends the next part of the block, which changed this.

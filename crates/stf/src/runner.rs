@@ -10,7 +10,7 @@ use crate::transact::{Mode, TxOutcome, transact};
 use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
-use rialto_state::{Account, Diff, Journal, StateReader, TxChanges};
+use rialto_state::{AccountRead, Diff, Journal, StateReader, TxChanges};
 use rialto_vm::{Tier, Vm};
 
 /// What a transaction did and on what it depended.
@@ -18,8 +18,8 @@ use rialto_vm::{Tier, Vm};
 pub struct TxEffects {
     /// What it did.
     pub outcome: TxOutcome,
-    /// Accounts that it read, as they were.
-    pub accounts: Vec<(Address, Option<Account>)>,
+    /// Accounts that it read.
+    pub accounts: Vec<AccountRead>,
     /// Slots that it read: account, slot, word.
     pub slots: Vec<(Address, U256, U256)>,
     /// What it changed, but for the fee recipient's tip.

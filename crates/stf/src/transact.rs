@@ -228,7 +228,7 @@ fn check(
     };
     let most = cost(transaction.gas_price, transaction.max_fee_per_blob_gas).ok_or(TxError::CostOverflow)?;
     let required = most.checked_add(transaction.value).ok_or(TxError::CostOverflow)?;
-    if account.balance < required {
+    if !vm.journal.has_balance(id, required) {
         return Err(TxError::InsufficientFunds { required, available: account.balance });
     }
     if account.has_code() && vm.journal.code(id)?.delegate().is_none() {
@@ -461,7 +461,7 @@ fn log_burns(vm: &mut Vm<'_>) {
     let mut destroyed: Vec<AccountId> = vm.journal.destroyed().collect();
     destroyed.sort_unstable_by_key(|id| vm.journal.account(*id).address);
     for id in destroyed {
-        let balance = vm.journal.account(id).info.balance;
+        let balance = vm.journal.balance(id);
         vm.log_burn(id, balance);
     }
 }

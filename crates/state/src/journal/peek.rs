@@ -73,7 +73,7 @@ impl Journal<'_> {
             let original = if slot.original_tx == self.tx { slot.original } else { slot.value };
             return Ok(SlotLook { value: slot.value, original, is_warm });
         }
-        let has_below = entry.generation == 0 && (!entry.loaded || self.account_bases[id as usize].is_some());
+        let has_below = entry.generation == 0 && (!entry.loaded || self.account_bases[id as usize].account.is_some());
         let value = if has_below { self.reader.storage(address, key)? } else { U256::ZERO };
         Ok(SlotLook { value, original: value, is_warm })
     }

@@ -1,0 +1,96 @@
+//! The way in: which strategy a block is run by.
+
+use crate::memory::BlockMemory;
+use crate::scheduler::{self, Counts};
+use crate::strategy::Strategy;
+use alloy_primitives::Address;
+use rialto_state::StateReader;
+use rialto_stf::{
+    Block, BlockError, BlockExecutor, BlockRules, ChainSpec, Outcome, RootAfter, TxError, recover_sender, validate_body,
+};
+
+/// Executes `block` on the state of `reader` as `strategy` says; otherwise as [`rialto_stf::execute`].
+pub fn execute<'r>(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: Option<&[Address]>,
+    reader: &'r (dyn StateReader + Sync),
+    root_after: Option<RootAfter<'r>>,
+    strategy: &Strategy<'r>,
+) -> Result<Outcome, BlockError> {
+    execute_counted(chain, block, senders, reader, root_after, strategy).map(|(outcome, _)| outcome)
+}
+
+/// As [`execute`], and says how the block was run.
+pub fn execute_counted<'r>(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: Option<&[Address]>,
+    reader: &'r (dyn StateReader + Sync),
+    root_after: Option<RootAfter<'r>>,
+    strategy: &Strategy<'r>,
+) -> Result<(Outcome, Counts), BlockError> {
+    let rules = chain.rules_at(block.header.number, block.header.timestamp);
+    validate_body(rules, block)?;
+    let recovered: Vec<Address>;
+    let senders = match senders {
+        Some(senders) => {
+            assert_eq!(senders.len(), block.transactions.len(), "one sender for each transaction");
+            senders
+        }
+        None => {
+            recovered = recover_senders(chain, rules, block)?;
+            &recovered
+        }
+    };
+    if is_for_threads(rules, block, strategy)
+        && let Some(done) = scheduler::run(chain, block, senders, BlockMemory::new(reader), strategy)
+    {
+        return Ok(done);
+    }
+    let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;
+    Ok((outcome, Counts { alone: block.transactions.len(), ..Counts::default() }))
+}
+
+/// Whether more threads than one can run the block, and would be faster.
+fn is_for_threads(rules: &BlockRules, block: &Block, strategy: &Strategy<'_>) -> bool {
+    strategy.threads.get() > 1
+        && block.transactions.len() >= strategy.min_transactions
+        && block.header.gas_used >= strategy.min_gas
+        && rules.has_status_receipts
+        && rules.vm.clears_empty_accounts
+}
+
+fn invalid(index: usize, error: TxError) -> BlockError {
+    match error {
+        TxError::Read(error) => BlockError::Read(error),
+        error => BlockError::Transaction { index, error: Box::new(error) },
+    }
+}
+
+fn recover_senders(chain: &ChainSpec, rules: &BlockRules, block: &Block) -> Result<Vec<Address>, BlockError> {
+    let recover = |(index, transaction)| {
+        recover_sender(transaction, rules, chain.chain_id).map_err(|error| invalid(index, error))
+    };
+    block.transactions.iter().enumerate().map(recover).collect()
+}
+
+/// One transaction after the other, on one journal.
+fn one_by_one<'r>(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: &[Address],
+    reader: &'r dyn StateReader,
+    root_after: Option<RootAfter<'r>>,
+    strategy: &Strategy<'r>,
+) -> Result<Outcome, BlockError> {
+    let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(strategy.tier);
+    if let Some(root_after) = root_after {
+        executor = executor.with_root_after(root_after);
+    }
+    executor.begin()?;
+    for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
+        executor.transaction(transaction, *sender).map_err(|error| invalid(index, error))?;
+    }
+    executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default())
+}
