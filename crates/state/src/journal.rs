@@ -63,6 +63,18 @@ pub struct AccountEntry {
     seen: u8,
 }
 
+impl AccountEntry {
+    /// Whether a field, which a bit stands for, was not seen in this transaction yet. Now it is.
+    fn is_first(&mut self, tx: u32, bit: u8) -> bool {
+        if self.seen_tx != tx {
+            (self.seen_tx, self.seen) = (tx, 0);
+        }
+        let is_first = self.seen & bit == 0;
+        self.seen |= bit;
+        is_first
+    }
+}
+
 /// A storage slot as the journal holds it.
 #[derive(Clone, Debug)]
 pub struct SlotEntry {
@@ -808,14 +820,17 @@ impl<'r> Journal<'r> {
                 }
                 _ => continue,
             };
-            let entry = &mut self.accounts[id as usize];
-            if entry.seen_tx != self.tx {
-                (entry.seen_tx, entry.seen) = (self.tx, 0);
-            }
-            if entry.seen & bit == 0 {
-                entry.seen |= bit;
+            if self.accounts[id as usize].is_first(self.tx, bit) {
                 first.push(FirstChange::Account(id, before));
             }
+        }
+        // What is deleted at the end of the transaction changes without being in the undo list.
+        for &id in &self.destroyed {
+            let entry = &mut self.accounts[id as usize];
+            let Account { nonce, balance, code_hash } = entry.info;
+            let fields = [(Before::Balance(balance), 1), (Before::Nonce(nonce), 2), (Before::CodeHash(code_hash), 4)];
+            let unseen = fields.into_iter().filter(|(_, bit)| entry.is_first(self.tx, *bit));
+            first.extend(unseen.map(|(before, _)| FirstChange::Account(id, before)));
         }
         first
     }
