@@ -1,5 +1,6 @@
 //! The way in: which strategy a block is run by.
 
+use crate::list;
 use crate::memory::BlockMemory;
 use crate::scheduler::{self, Counts};
 use crate::strategy::Strategy;
@@ -30,6 +31,22 @@ pub fn execute_counted<'r>(
     root_after: Option<RootAfter<'r>>,
     strategy: &Strategy<'r>,
 ) -> Result<(Outcome, Counts), BlockError> {
+    let (outcome, counts) = execute_unchecked(chain, block, senders, reader, root_after, strategy)?;
+    if let Some(list) = strategy.access_list {
+        list::check(block, list, &outcome)?;
+    }
+    Ok((outcome, counts))
+}
+
+/// Executes a block without saying what is wrong with its access list.
+fn execute_unchecked<'r>(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: Option<&[Address]>,
+    reader: &'r (dyn StateReader + Sync),
+    root_after: Option<RootAfter<'r>>,
+    strategy: &Strategy<'r>,
+) -> Result<(Outcome, Counts), BlockError> {
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
     validate_body(rules, block)?;
     let recovered: Vec<Address>;
@@ -43,9 +60,14 @@ pub fn execute_counted<'r>(
             &recovered
         }
     };
-    if is_for_threads(rules, block, strategy)
-        && let Some(done) = scheduler::run(chain, block, senders, BlockMemory::new(reader), strategy)
-    {
+    let is_for_threads = is_for_threads(rules, block, strategy);
+    if let (true, Some(list)) = (is_for_threads, strategy.access_list) {
+        let job = list::Job { chain, block, senders, reader, tier: strategy.tier, threads: strategy.threads };
+        if let Some(outcome) = list::run(&job, list) {
+            return Ok((outcome, Counts { by_list: block.transactions.len(), ..Counts::default() }));
+        }
+    }
+    if is_for_threads && let Some(done) = scheduler::run(chain, block, senders, BlockMemory::new(reader), strategy) {
         return Ok(done);
     }
     let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;

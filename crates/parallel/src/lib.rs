@@ -1,9 +1,11 @@
 //! Blocks on several cores, with the outcome of one.
 //!
 //! [`execute`] is [`rialto_stf::execute`] with threads: the same receipts, the same diff, the same errors, whatever the threads
-//! do. How that is so is told in `scheduler`; `memory` is the state that the threads share.
+//! do. How that is so is told in `scheduler`; `memory` is the state that the threads share. What an access
+//! list makes of it is told in `list`.
 
 mod execute;
+mod list;
 mod memory;
 mod pool;
 mod root;

@@ -54,6 +54,8 @@ pub struct Counts {
     pub wasted: usize,
     /// Transactions that one thread ran alone.
     pub alone: usize,
+    /// Transactions that were run by the block's access list.
+    pub by_list: usize,
 }
 
 /// A transaction that was run.

@@ -6,8 +6,8 @@
 
 use crate::executor::RootAfter;
 use crate::{
-    Block, BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, TxError, recover_sender, requests_hash,
-    validate_body,
+    Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, TxError, recover_sender,
+    requests_hash, validate_body,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,7 +29,32 @@ pub fn execute<'r>(
     reader: &'r dyn StateReader,
     root_after: Option<RootAfter<'r>>,
 ) -> Result<Outcome, BlockError> {
-    let rules = chain.rules_at(block.header.number, block.header.timestamp);
+    let mut executor = BlockExecutor::new(chain, &block.header, reader);
+    if let Some(root_after) = root_after {
+        executor = executor.with_root_after(root_after);
+    }
+    execute_on(chain, block, senders, executor)
+}
+
+/// The block access list (EIP-7928) that executing `block` gives, also on forks whose blocks have none.
+pub fn access_list_of(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: Option<&[Address]>,
+    reader: &dyn StateReader,
+) -> Result<BlockAccessList, BlockError> {
+    let executor = BlockExecutor::new(chain, &block.header, reader).with_access_list();
+    let outcome = execute_on(chain, block, senders, executor)?;
+    Ok(outcome.block_access_list.expect("asked for"))
+}
+
+fn execute_on(
+    chain: &ChainSpec,
+    block: &Block,
+    senders: Option<&[Address]>,
+    mut executor: BlockExecutor<'_>,
+) -> Result<Outcome, BlockError> {
+    let rules = executor.rules();
     validate_body(rules, block)?;
     let invalid = |index: usize, error: TxError| match error {
         TxError::Read(error) => BlockError::Read(error),
@@ -49,10 +74,6 @@ pub fn execute<'r>(
             &recovered
         }
     };
-    let mut executor = BlockExecutor::new(chain, &block.header, reader);
-    if let Some(root_after) = root_after {
-        executor = executor.with_root_after(root_after);
-    }
     executor.begin()?;
     for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
         executor.transaction(transaction, *sender).map_err(|error| invalid(index, error))?;
