@@ -3,8 +3,8 @@
 //! # Shape
 //! Below is the reader of the state before the block. Above, for what some transaction changed and nothing else, are cells: what
 //! the committed transactions made of it, and a version for each transaction that was run and is not committed yet. A transaction
-//! sees the versions of those before it. Cells lie in shards with a lock each, an account's slots beside the account. A filter
-//! of a bit for each changed item, without locks, lets a read of anything that nobody changed pass straight to the reader below.
+//! sees the versions of those before it. Cells lie in shards with a lock each. A filter of a bit for each changed item,
+//! without locks, lets a read of anything that nobody changed pass straight to the reader below.
 //!
 //! # Additions
 //! A balance's version is what to add to it or take from it. So tips to the fee recipient and transfers to one account don't
@@ -15,13 +15,14 @@
 //! A transaction that deletes an account shows nothing before it is committed. Those after it may run on what is no longer
 //! so, and are found out when it is their turn.
 
-use alloy_primitives::map::{AddressMap, B256Map, DefaultHashBuilder, HashMap};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock, into_inner, lock, read, write};
+use alloy_primitives::map::{B256Map, DefaultHashBuilder};
 use alloy_primitives::{Address, B256, U256};
-use rialto_state::{Account, AccountDiff, Code, Diff, ReadError, SlotDiff, StateReader};
-use rialto_stf::TxEffects;
+use hashbrown::HashTable;
+use rialto_state::{
+    Account, AccountDiff, AccountUse, Code, Diff, Footprint, ReadError, SlotDiff, SlotUse, StateReader,
+};
 use std::hash::BuildHasher;
-
-use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock, read, write};
 
 /// Shards, a power of two: many more than threads, so that two seldom meet.
 const SHARDS: usize = 64;
@@ -35,7 +36,7 @@ pub(crate) type Index = u32;
 pub(crate) enum Seen<T> {
     /// So it is.
     Value(T),
-    /// This transaction wrote it, and is going to be run again.
+    /// This transaction wrote it, and is being run again.
     Estimate(Index),
 }
 
@@ -69,13 +70,12 @@ struct AccountVersion {
 }
 
 impl AccountVersion {
-    fn of(by: Index, change: &AccountDiff) -> Option<Self> {
-        let after = change.after?;
-        let before = change.before.unwrap_or_default();
-        let is_new = change.before.is_none();
+    fn between(by: Index, before: Option<Account>, after: Account) -> Self {
+        let is_new = before.is_none();
+        let before = before.unwrap_or_default();
         let is_record = is_new || before.nonce != after.nonce || before.code_hash != after.code_hash;
         let record = is_record.then_some((after.nonce, after.code_hash));
-        Some(Self { by, is_estimate: false, balance: Step::between(before.balance, after.balance), record })
+        Self { by, is_estimate: false, balance: Step::between(before.balance, after.balance), record }
     }
 
     fn apply(&self, account: Option<Account>) -> Option<Account> {
@@ -97,27 +97,35 @@ struct SlotVersion {
 
 /// A slot as it was before the block, as it is committed, and what is under way.
 struct SlotCell {
+    address: Address,
+    slot: U256,
     before: U256,
     committed: U256,
     versions: Vec<SlotVersion>,
 }
 
+impl SlotCell {
+    fn at(&self, index: Index) -> Seen<U256> {
+        match self.versions.iter().rev().find(|version| version.by < index) {
+            Some(version) if version.is_estimate => Seen::Estimate(version.by),
+            Some(version) => Seen::Value(version.word),
+            None => Seen::Value(self.committed),
+        }
+    }
+}
+
 /// An account as it was before the block, as it is committed, and what is under way.
-struct Cell {
+struct AccountCell {
+    address: Address,
     before: Option<Account>,
     committed: Option<Account>,
     versions: Vec<AccountVersion>,
     /// Whether all storage from before the block is gone.
     is_wiped: bool,
-    slots: HashMap<U256, SlotCell>,
 }
 
-impl Cell {
-    fn new(before: Option<Account>) -> Self {
-        Self { before, committed: before, versions: Vec::new(), is_wiped: false, slots: HashMap::default() }
-    }
-
-    fn account_at(&self, index: Index) -> Seen<Option<Account>> {
+impl AccountCell {
+    fn at(&self, index: Index) -> Seen<Option<Account>> {
         let mut account = self.committed;
         for version in self.versions.iter().take_while(|version| version.by < index) {
             if version.is_estimate {
@@ -127,19 +135,6 @@ impl Cell {
             account = version.apply(account).or(account);
         }
         Seen::Value(account)
-    }
-
-    /// `None` where the reader below is to be asked.
-    fn slot_at(&self, slot: &U256, index: Index) -> Option<Seen<U256>> {
-        let Some(cell) = self.slots.get(slot) else {
-            return (self.is_wiped || self.before.is_none()).then_some(Seen::Value(U256::ZERO));
-        };
-        let last = cell.versions.iter().rev().find(|version| version.by < index);
-        Some(match last {
-            Some(version) if version.is_estimate => Seen::Estimate(version.by),
-            Some(version) => Seen::Value(version.word),
-            None => Seen::Value(cell.committed),
-        })
     }
 }
 
@@ -152,7 +147,29 @@ fn insert<T>(versions: &mut Vec<T>, version: T, by: impl Fn(&T) -> Index) {
     }
 }
 
-type Shard = AddressMap<Cell>;
+#[derive(Default)]
+struct Shard {
+    accounts: HashTable<AccountCell>,
+    slots: HashTable<SlotCell>,
+}
+
+impl Shard {
+    fn account(&self, hash: u64, address: &Address) -> Option<&AccountCell> {
+        self.accounts.find(hash, |cell| cell.address == *address)
+    }
+
+    fn account_mut(&mut self, hash: u64, address: &Address) -> Option<&mut AccountCell> {
+        self.accounts.find_mut(hash, |cell| cell.address == *address)
+    }
+
+    fn slot(&self, hash: u64, address: &Address, slot: &U256) -> Option<&SlotCell> {
+        self.slots.find(hash, |cell| cell.slot == *slot && cell.address == *address)
+    }
+
+    fn slot_mut(&mut self, hash: u64, address: &Address, slot: &U256) -> Option<&mut SlotCell> {
+        self.slots.find_mut(hash, |cell| cell.slot == *slot && cell.address == *address)
+    }
+}
 
 /// See the module's documentation.
 pub(crate) struct BlockMemory<'r> {
@@ -183,13 +200,25 @@ impl<'r> BlockMemory<'r> {
         }
     }
 
-    /// What went wrong below while something was written.
-    pub fn failure(&self) -> Option<ReadError> {
-        crate::sync::lock(&self.failure).clone()
+    /// Whether the reader failed while something was written.
+    pub fn has_failed(&self) -> bool {
+        lock(&self.failure).is_some()
     }
 
-    fn shard(&self, address: &Address) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(address) as usize % SHARDS]
+    fn noted<T>(&self, result: Result<T, ReadError>) -> Option<T> {
+        result.map_err(|error| *lock(&self.failure) = Some(error)).ok()
+    }
+
+    fn account_hash(&self, address: &Address) -> u64 {
+        self.hasher.hash_one(address)
+    }
+
+    fn slot_hash(&self, address: &Address, slot: &U256) -> u64 {
+        self.hasher.hash_one((address, slot))
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<Shard> {
+        &self.shards[hash as usize % SHARDS]
     }
 
     fn bit(&self, hash: u64) -> (&AtomicU64, u64) {
@@ -201,6 +230,7 @@ impl<'r> BlockMemory<'r> {
         word.load(Ordering::Acquire) & bit != 0
     }
 
+    /// Comes after the change: whoever sees the bit finds the cell.
     fn note_change(&self, hash: u64) {
         let (word, bit) = self.bit(hash);
         if word.load(Ordering::Relaxed) & bit == 0 {
@@ -208,28 +238,39 @@ impl<'r> BlockMemory<'r> {
         }
     }
 
-    fn slot_hash(&self, address: &Address, slot: &U256) -> u64 {
-        self.hasher.hash_one((address, slot))
-    }
+    // ---- reading ----
 
     /// The account as the transaction at `index` finds it.
     pub fn account_at(&self, address: &Address, index: Index) -> Result<Seen<Option<Account>>, ReadError> {
-        if self.may_have_changed(self.hasher.hash_one(address))
-            && let Some(cell) = read(self.shard(address)).get(address)
+        let hash = self.account_hash(address);
+        if self.may_have_changed(hash)
+            && let Some(cell) = read(self.shard(hash)).account(hash, address)
         {
-            return Ok(cell.account_at(index));
+            return Ok(cell.at(index));
         }
         self.reader.account(address).map(Seen::Value)
     }
 
     /// The slot as the transaction at `index` finds it.
     pub fn slot_at(&self, address: &Address, slot: &U256, index: Index) -> Result<Seen<U256>, ReadError> {
-        if (self.has_wiped.load(Ordering::Acquire) || self.may_have_changed(self.slot_hash(address, slot)))
-            && let Some(seen) = read(self.shard(address)).get(address).and_then(|cell| cell.slot_at(slot, index))
+        let hash = self.slot_hash(address, slot);
+        if self.may_have_changed(hash)
+            && let Some(cell) = read(self.shard(hash)).slot(hash, address, slot)
         {
-            return Ok(seen);
+            return Ok(cell.at(index));
+        }
+        if self.is_wiped(address) {
+            return Ok(Seen::Value(U256::ZERO));
         }
         self.reader.storage(address, slot).map(Seen::Value)
+    }
+
+    /// Whether all that the account had stored before the block is gone.
+    fn is_wiped(&self, address: &Address) -> bool {
+        self.has_wiped.load(Ordering::Acquire) && {
+            let hash = self.account_hash(address);
+            read(self.shard(hash)).account(hash, address).is_some_and(|cell| cell.is_wiped)
+        }
     }
 
     /// Code, made in this block or before.
@@ -242,18 +283,9 @@ impl<'r> BlockMemory<'r> {
         self.reader.code(code_hash)
     }
 
-    /// Whether the account has storage, by all that is written so far. A transaction that gives an account its first slot gives
-    /// it a nonce or code, too, which are looked at before this.
+    /// Whether the account has storage. Asked of accounts without nonce and code, which can't have got any in this block.
     pub fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
-        if let Some(cell) = read(self.shard(address)).get(address) {
-            if cell.slots.values().any(|slot| !slot.committed.is_zero()) {
-                return Ok(true);
-            }
-            if cell.is_wiped || cell.before.is_none() {
-                return Ok(false);
-            }
-        }
-        self.reader.has_storage(address)
+        Ok(!self.is_wiped(address) && self.reader.has_storage(address)?)
     }
 
     /// The hash of an earlier block.
@@ -261,212 +293,254 @@ impl<'r> BlockMemory<'r> {
         self.reader.block_hash(number)
     }
 
-    /// Whether the transaction at `index` would do the same now.
-    pub fn is_current(&self, effects: &TxEffects, index: Index) -> bool {
-        let has_wiped = self.has_wiped.load(Ordering::Acquire);
-        let is_account = |read_then: &rialto_state::AccountRead| {
-            if !self.may_have_changed(self.hasher.hash_one(read_then.address)) {
-                return true;
-            }
-            match self.account_at(&read_then.address, index) {
-                Ok(Seen::Value(now)) => read_then.holds_for(now.as_ref()),
-                _ => false,
-            }
-        };
-        let is_slot = |(address, slot, word): &(Address, U256, U256)| {
-            if !has_wiped && !self.may_have_changed(self.slot_hash(address, slot)) {
-                return true;
-            }
-            matches!(self.slot_at(address, slot, index), Ok(Seen::Value(now)) if now == *word)
-        };
-        effects.accounts.iter().all(is_account) && effects.slots.iter().all(is_slot)
-    }
-
-    /// Runs `change` on the account's cell, which is made if there is none.
-    fn with_cell<T>(&self, address: &Address, change: impl FnOnce(&mut Cell) -> T) -> Option<T> {
-        let is_there = read(self.shard(address)).contains_key(address);
-        let before = if is_there { None } else { self.noted(self.reader.account(address))? };
-        let mut shard = write(self.shard(address));
-        Some(change(shard.entry(*address).or_insert_with(|| Cell::new(before))))
-    }
-
-    fn noted<T>(&self, result: Result<T, ReadError>) -> Option<T> {
-        result.map_err(|error| *crate::sync::lock(&self.failure) = Some(error)).ok()
-    }
-
-    /// Runs `change` on each slot's cell that the diff writes.
-    fn each_slot(&self, cell: &mut Cell, change: &AccountDiff, mut f: impl FnMut(&mut SlotCell, &SlotDiff)) {
-        for slot in &change.storage {
-            if !cell.slots.contains_key(&slot.slot) {
-                let is_absent = cell.before.is_none() || cell.is_wiped;
-                let below = if cell.before.is_none() {
-                    U256::ZERO
-                } else {
-                    self.noted(self.reader.storage(&change.address, &slot.slot)).unwrap_or_default()
-                };
-                let committed = if is_absent { U256::ZERO } else { below };
-                cell.slots.insert(slot.slot, SlotCell { before: below, committed, versions: Vec::new() });
-            }
-            let slot_cell = cell.slots.get_mut(&slot.slot).expect("made above");
-            f(slot_cell, slot);
-        }
-    }
-
-    fn add_codes(&self, diff: &Diff) {
-        if !diff.codes.is_empty() {
-            write(&self.codes).extend(diff.codes.iter().map(|code| (code.hash(), code.clone())));
-            self.has_codes.store(true, Ordering::Release);
-        }
-    }
-
-    fn note_changes(&self, change: &AccountDiff) {
-        self.note_change(self.hasher.hash_one(change.address));
-        for slot in &change.storage {
-            self.note_change(self.slot_hash(&change.address, &slot.slot));
-        }
-    }
-
-    /// Shows what the transaction at `index` does to those after it.
-    pub fn publish(&self, diff: &Diff, index: Index) {
-        if diff.accounts.iter().any(|change| change.after.is_none() || change.storage_wiped) {
-            return;
-        }
-        self.add_codes(diff);
-        for change in &diff.accounts {
-            self.with_cell(&change.address, |cell| {
-                if let Some(version) = AccountVersion::of(index, change) {
-                    insert(&mut cell.versions, version, |version| version.by);
-                }
-                self.each_slot(cell, change, |slot, diff| {
-                    let version = SlotVersion { by: index, is_estimate: false, word: diff.after };
-                    insert(&mut slot.versions, version, |version| version.by);
-                });
-            });
-            self.note_changes(change);
-        }
-    }
-
-    fn each_version(&self, diff: &Diff, index: Index, mut f: impl FnMut(&mut Cell, Option<U256>, Index)) {
-        for change in &diff.accounts {
-            if let Some(cell) = write(self.shard(&change.address)).get_mut(&change.address) {
-                f(cell, None, index);
-                change.storage.iter().for_each(|slot| f(cell, Some(slot.slot), index));
-            }
-        }
-    }
-
-    /// Marks what [`BlockMemory::publish`] showed: the transaction is going to be run again, and will likely write these.
-    pub fn mark_estimates(&self, diff: &Diff, index: Index) {
-        self.each_version(diff, index, |cell, slot, index| match slot {
-            None => {
-                let own = cell.versions.iter_mut().find(|version| version.by == index);
-                own.into_iter().for_each(|version| version.is_estimate = true);
-            }
-            Some(slot) => {
-                let versions = cell.slots.get_mut(&slot).map(|slot| &mut slot.versions);
-                let own = versions.into_iter().flatten().find(|version| version.by == index);
-                own.into_iter().for_each(|version| version.is_estimate = true);
-            }
-        });
-    }
-
-    /// Takes back what [`BlockMemory::publish`] showed.
-    pub fn retract(&self, diff: &Diff, index: Index) {
-        self.each_version(diff, index, |cell, slot, index| match slot {
-            None => cell.versions.retain(|version| version.by != index),
-            Some(slot) => {
-                let versions = cell.slots.get_mut(&slot).map(|slot| &mut slot.versions);
-                versions.into_iter().for_each(|versions| versions.retain(|version| version.by != index));
-            }
-        });
-    }
-
-    /// Makes what the transaction at `index` did the state for all. All before it are committed, and what it read is current.
-    /// False where a balance would not be one, and then something may be half applied: the block is to be begun again.
-    pub fn commit(&self, diff: &Diff, index: Index) -> bool {
-        self.add_codes(diff);
-        let mut is_possible = true;
-        for change in &diff.accounts {
-            let done = self.with_cell(&change.address, |cell| {
-                cell.versions.retain(|version| version.by != index);
-                if change.storage_wiped || change.after.is_none() {
-                    self.has_wiped.store(true, Ordering::Release);
-                    cell.is_wiped |= cell.before.is_some();
-                    cell.slots.values_mut().for_each(|slot| slot.committed = U256::ZERO);
-                }
-                match AccountVersion::of(index, change) {
-                    None => cell.committed = None,
-                    Some(version) => match version.apply(cell.committed) {
-                        Some(account) => cell.committed = Some(account),
-                        None => is_possible = false,
-                    },
-                }
-                self.each_slot(cell, change, |slot, diff| {
-                    slot.versions.retain(|version| version.by != index);
-                    slot.committed = diff.after;
-                });
-            });
-            is_possible &= done.is_some();
-            self.note_changes(change);
-        }
-        is_possible
-    }
-
-    /// Pays the fee recipient, when all before are committed. False as for [`BlockMemory::commit`].
-    pub fn pay(&self, beneficiary: &Address, tip: U256) -> bool {
-        if tip.is_zero() {
-            return true;
-        }
-        let paid = self.with_cell(beneficiary, |cell| {
-            let account = cell.committed.unwrap_or_default();
-            let balance = account.balance.checked_add(tip);
-            cell.committed = balance.map(|balance| Account { balance, ..account });
-            balance.is_some()
-        });
-        self.note_change(self.hasher.hash_one(beneficiary));
-        paid == Some(true)
-    }
-
     /// The committed account.
     pub fn committed_account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
-        match read(self.shard(address)).get(address) {
+        let hash = self.account_hash(address);
+        match read(self.shard(hash)).account(hash, address) {
             Some(cell) => Ok(cell.committed),
             None => self.reader.account(address),
         }
     }
 
-    /// What all that was committed changed.
-    pub fn into_diff(self) -> Diff {
-        let mut accounts = Vec::new();
-        let mut hashes = Vec::new();
-        for (address, cell) in self.shards.into_iter().flat_map(crate::sync::into_inner) {
-            let Some(change) = change_of(address, cell) else { continue };
-            let code_of = |account: Option<Account>| account.filter(Account::has_code).map(|account| account.code_hash);
-            if let Some(hash) = code_of(change.after).filter(|hash| code_of(change.before) != Some(*hash)) {
-                hashes.push(hash);
-            }
-            accounts.push(change);
+    /// Whether the transaction at `index` would do the same now.
+    pub fn is_current(&self, footprint: &Footprint, index: Index) -> bool {
+        let has_wiped = self.has_wiped.load(Ordering::Acquire);
+        footprint.account_reads().all(|then| {
+            !self.may_have_changed(self.account_hash(&then.address))
+                || matches!(self.account_at(&then.address, index), Ok(Seen::Value(now)) if then.holds_for(now.as_ref()))
+        }) && footprint.slot_reads().all(|(address, slot, word)| {
+            !has_wiped && !self.may_have_changed(self.slot_hash(address, slot))
+                || matches!(self.slot_at(address, slot, index), Ok(Seen::Value(now)) if now == *word)
+        })
+    }
+
+    // ---- writing ----
+
+    /// Runs `change` on the account's cell, which is made if there is none.
+    fn with_account<T>(&self, address: &Address, change: impl FnOnce(&mut AccountCell) -> T) -> Option<T> {
+        let hash = self.account_hash(address);
+        let mut shard = write(self.shard(hash));
+        if shard.account(hash, address).is_none() {
+            // Nobody waits while the reader answers.
+            drop(shard);
+            let before = self.noted(self.reader.account(address))?;
+            let cell =
+                AccountCell { address: *address, before, committed: before, versions: Vec::new(), is_wiped: false };
+            shard = write(self.shard(hash));
+            let is_it = |cell: &AccountCell| cell.address == *address;
+            shard.accounts.entry(hash, is_it, |cell| self.account_hash(&cell.address)).or_insert(cell);
         }
-        accounts.sort_unstable_by_key(|account| account.address);
-        hashes.sort_unstable();
-        hashes.dedup();
-        let made = crate::sync::into_inner(self.codes);
-        let codes =
-            hashes.iter().map(|hash| made.get(hash).expect("code that was set was committed").clone()).collect();
-        Diff { accounts, codes }
+        let done = shard.account_mut(hash, address).map(change);
+        drop(shard);
+        self.note_change(hash);
+        done
+    }
+
+    /// Runs `change` on the slot's cell, which is made if there is none.
+    fn with_slot(&self, address: &Address, slot: &U256, change: impl FnOnce(&mut SlotCell)) {
+        let hash = self.slot_hash(address, slot);
+        let mut shard = write(self.shard(hash));
+        if shard.slot(hash, address, slot).is_none() {
+            drop(shard);
+            let before = self.noted(self.reader.storage(address, slot)).unwrap_or_default();
+            let committed = if self.is_wiped(address) { U256::ZERO } else { before };
+            let cell = SlotCell { address: *address, slot: *slot, before, committed, versions: Vec::new() };
+            shard = write(self.shard(hash));
+            let is_it = |cell: &SlotCell| cell.slot == *slot && cell.address == *address;
+            shard.slots.entry(hash, is_it, |cell| self.slot_hash(&cell.address, &cell.slot)).or_insert(cell);
+        }
+        if let Some(cell) = shard.slot_mut(hash, address, slot) {
+            change(cell);
+        }
+        drop(shard);
+        self.note_change(hash);
+    }
+
+    fn add_codes(&self, added: &[Code]) {
+        if !added.is_empty() {
+            write(&self.codes).extend(added.iter().map(|code| (code.hash(), code.clone())));
+            self.has_codes.store(true, Ordering::Release);
+        }
+    }
+
+    /// Shows what the transaction at `index` does to those after it.
+    pub fn publish(&self, footprint: &Footprint, index: Index) {
+        if footprint.has_deletion() {
+            return;
+        }
+        self.add_codes(&footprint.codes);
+        for account in changed_accounts(footprint) {
+            let Some(after) = account.after else { continue };
+            let version = AccountVersion::between(index, account.read.account, after);
+            self.with_account(&account.read.address, |cell| insert(&mut cell.versions, version, |version| version.by));
+        }
+        for slot in changed_slots(footprint) {
+            let version = SlotVersion { by: index, is_estimate: false, word: slot.after };
+            self.with_slot(footprint.address_of(slot), &slot.slot, |cell| {
+                insert(&mut cell.versions, version, |version| version.by);
+            });
+        }
+    }
+
+    /// Marks what [`BlockMemory::publish`] showed: the transaction is being run again, and will likely write these.
+    pub fn mark_estimates(&self, footprint: &Footprint, index: Index) {
+        for account in changed_accounts(footprint) {
+            self.with_account(&account.read.address, |cell| {
+                let own = cell.versions.iter_mut().find(|version| version.by == index);
+                own.into_iter().for_each(|version| version.is_estimate = true);
+            });
+        }
+        for slot in changed_slots(footprint) {
+            self.with_slot(footprint.address_of(slot), &slot.slot, |cell| {
+                let own = cell.versions.iter_mut().find(|version| version.by == index);
+                own.into_iter().for_each(|version| version.is_estimate = true);
+            });
+        }
+    }
+
+    /// Takes back what [`BlockMemory::publish`] showed.
+    pub fn retract(&self, footprint: &Footprint, index: Index) {
+        for account in changed_accounts(footprint) {
+            self.with_account(&account.read.address, |cell| cell.versions.retain(|version| version.by != index));
+        }
+        for slot in changed_slots(footprint) {
+            self.with_slot(footprint.address_of(slot), &slot.slot, |cell| {
+                cell.versions.retain(|version| version.by != index);
+            });
+        }
+    }
+
+    /// Makes what the transaction at `index` did the state for all. All before it are committed, and what it read is current.
+    /// False where a balance would not be one, and then something may be half applied: the block is to be begun again.
+    pub fn commit(&self, footprint: &Footprint, index: Index) -> bool {
+        self.add_codes(&footprint.codes);
+        let mut is_possible = true;
+        for account in changed_accounts(footprint) {
+            let AccountUse { read, after, storage_wiped, .. } = account;
+            is_possible &= self.commit_account(&read.address, index, read.account, *after, *storage_wiped);
+        }
+        for slot in changed_slots(footprint) {
+            self.with_slot(footprint.address_of(slot), &slot.slot, |cell| {
+                cell.versions.retain(|version| version.by != index);
+                cell.committed = slot.after;
+            });
+        }
+        is_possible
+    }
+
+    /// As [`BlockMemory::commit`], for what one thread did alone.
+    pub fn commit_diff(&self, diff: &Diff) -> bool {
+        self.add_codes(&diff.codes);
+        diff.accounts.iter().all(|change| {
+            let AccountDiff { address, before, after, storage_wiped, ref storage } = *change;
+            let is_possible = (before == after && !storage_wiped)
+                || self.commit_account(&address, Index::MAX, before, after, storage_wiped);
+            for slot in storage {
+                self.with_slot(&address, &slot.slot, |cell| cell.committed = slot.after);
+            }
+            is_possible
+        })
+    }
+
+    fn commit_account(
+        &self,
+        address: &Address,
+        index: Index,
+        before: Option<Account>,
+        after: Option<Account>,
+        storage_wiped: bool,
+    ) -> bool {
+        let is_gone = storage_wiped || after.is_none();
+        let done = self.with_account(address, |cell| {
+            cell.versions.retain(|version| version.by != index);
+            cell.is_wiped |= is_gone && cell.before.is_some();
+            match after {
+                None => cell.committed = None,
+                Some(after) => match AccountVersion::between(index, before, after).apply(cell.committed) {
+                    Some(account) => cell.committed = Some(account),
+                    None => return false,
+                },
+            }
+            true
+        });
+        if is_gone {
+            self.has_wiped.store(true, Ordering::Release);
+            for shard in &self.shards {
+                let mut shard = write(shard);
+                shard.slots.iter_mut().filter(|cell| cell.address == *address).for_each(|c| c.committed = U256::ZERO);
+            }
+        }
+        done == Some(true)
+    }
+
+    /// Pays the fee recipient, when all before are committed. False as for [`BlockMemory::commit`].
+    pub fn pay(&self, beneficiary: &Address, tip: U256) -> bool {
+        let paid = (!tip.is_zero()).then(|| {
+            self.with_account(beneficiary, |cell| {
+                let account = cell.committed.unwrap_or_default();
+                let balance = account.balance.checked_add(tip);
+                cell.committed = balance.map(|balance| Account { balance, ..account });
+                balance.is_some()
+            })
+        });
+        paid.is_none_or(|paid| paid == Some(true))
+    }
+
+    // ---- the end ----
+
+    /// What all that was committed changed.
+    pub fn into_diff(self) -> Result<Diff, ReadError> {
+        let (mut cells, mut words) = (Vec::new(), Vec::new());
+        for shard in self.shards.into_iter().map(into_inner) {
+            cells.extend(shard.accounts);
+            words.extend(
+                shard
+                    .slots
+                    .into_iter()
+                    .filter(|cell| cell.before != cell.committed || self.has_wiped.load(Ordering::Relaxed)),
+            );
+        }
+        cells.sort_unstable_by_key(|cell| cell.address);
+        words.sort_unstable_by_key(|cell| (cell.address, cell.slot));
+        let made = into_inner(self.codes);
+        let mut diff = Diff::default();
+        let (mut cells, mut words) = (cells.into_iter().peekable(), words.into_iter().peekable());
+        loop {
+            let next = [cells.peek().map(|cell| cell.address), words.peek().map(|cell| cell.address)];
+            let Some(address) = next.into_iter().flatten().min() else { break };
+            let (before, after, storage_wiped) = match cells.next_if(|cell| cell.address == address) {
+                Some(cell) => (cell.before, cell.committed, cell.is_wiped),
+                None => {
+                    let account = self.reader.account(&address)?;
+                    (account, account, false)
+                }
+            };
+            let mut storage = Vec::new();
+            while let Some(cell) = words.next_if(|cell| cell.address == address) {
+                let before = if storage_wiped { U256::ZERO } else { cell.before };
+                if after.is_some() && before != cell.committed {
+                    storage.push(SlotDiff { slot: cell.slot, before, after: cell.committed });
+                }
+            }
+            if before == after && storage.is_empty() && !storage_wiped {
+                continue;
+            }
+            let code_of = |account: Option<Account>| account.filter(Account::has_code).map(|account| account.code_hash);
+            if let Some(hash) = code_of(after).filter(|hash| code_of(before) != Some(*hash)) {
+                diff.codes.push(made.get(&hash).expect("code that was set was committed").clone());
+            }
+            diff.accounts.push(AccountDiff { address, before, after, storage_wiped, storage });
+        }
+        diff.codes.sort_unstable_by_key(Code::hash);
+        diff.codes.dedup_by_key(|code| code.hash());
+        Ok(diff)
     }
 }
 
-/// What became of an account, `None` where nothing did.
-fn change_of(address: Address, cell: Cell) -> Option<AccountDiff> {
-    let Cell { before, committed: after, is_wiped: storage_wiped, slots, versions } = cell;
-    debug_assert!(versions.is_empty(), "all transactions are committed");
-    let slots = slots.into_iter().map(|(slot, cell)| {
-        let before = if storage_wiped { U256::ZERO } else { cell.before };
-        SlotDiff { slot, before, after: cell.committed }
-    });
-    let mut storage: Vec<SlotDiff> = slots.filter(|slot| after.is_some() && slot.before != slot.after).collect();
-    storage.sort_unstable_by_key(|slot| slot.slot);
-    let is_nothing = before == after && storage.is_empty() && !storage_wiped;
-    (!is_nothing).then_some(AccountDiff { address, before, after, storage_wiped, storage })
+fn changed_accounts(footprint: &Footprint) -> impl Iterator<Item = &AccountUse> {
+    footprint.accounts.iter().filter(|account| account.is_changed())
+}
+
+fn changed_slots(footprint: &Footprint) -> impl Iterator<Item = &SlotUse> {
+    footprint.slots.iter().filter(|slot| slot.before != slot.after)
 }

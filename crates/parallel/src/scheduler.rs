@@ -91,7 +91,7 @@ struct Slot {
 #[derive(Default)]
 struct Book {
     /// What the committed transactions did, in their order.
-    effects: Vec<TxEffects>,
+    effects: Vec<Box<TxEffects>>,
     counts: Counts,
     /// A bit for each of the last committed transactions: whether it had to be run in its turn. The last is the lowest.
     again: u32,
@@ -140,10 +140,10 @@ pub(crate) fn run(
         return None;
     }
     let (mut outcome, counts) = run_on(chain, block, senders, &memory, strategy)?;
-    if !memory.commit(&outcome.diff, Index::MAX) || memory.failure().is_some() {
+    if !memory.commit_diff(&outcome.diff) || memory.has_failed() {
         return None;
     }
-    outcome.diff = memory.into_diff();
+    outcome.diff = memory.into_diff().ok()?;
     Some((outcome, counts))
 }
 
@@ -159,7 +159,7 @@ fn run_on(
     let mut executor = BlockExecutor::new(chain, &block.header, &after_all).with_tier(strategy.tier);
     executor.begin().ok()?;
     let has_list = executor.access_list().is_some();
-    if !memory.commit(&executor.take_diff(), 0) {
+    if !memory.commit_diff(&executor.take_diff()) {
         return None;
     }
     let run = Run::new(block, senders, memory, strategy, has_list);
@@ -275,7 +275,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 // What is committed in a moment need not be shown before.
                 let is_published = self.committed.load(Ordering::Acquire) != position;
                 if is_published {
-                    self.memory.publish(&effects.diff, index_of(position));
+                    self.memory.publish(&effects.footprint, index_of(position));
                     self.publications.fetch_add(1, Ordering::AcqRel);
                 }
                 // Run in its turn, it can't have read anything that changes.
@@ -313,7 +313,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 if done.checked_at >= publications {
                     return false;
                 }
-                if self.memory.is_current(&done.effects, index_of(position)) {
+                if self.memory.is_current(&done.effects.footprint, index_of(position)) {
                     done.checked_at = publications;
                     return false;
                 }
@@ -338,7 +338,7 @@ impl<'a, 'r> Run<'a, 'r> {
     /// Takes back what a transaction has shown, before it is run again. Those behind it see what was there before it.
     fn take_back(&self, done: &Done, position: usize) {
         if done.is_published {
-            self.memory.retract(&done.effects.diff, index_of(position));
+            self.memory.retract(&done.effects.footprint, index_of(position));
         }
     }
 
@@ -387,11 +387,12 @@ impl<'a, 'r> Run<'a, 'r> {
         book.counts.wasted += usize::from(runs.saturating_sub(1));
         let effects = match state {
             State::Done(done)
-                if done.checked_at == usize::MAX || self.memory.is_current(&done.effects, index_of(position)) =>
+                if done.checked_at == usize::MAX
+                    || self.memory.is_current(&done.effects.footprint, index_of(position)) =>
             {
                 book.counts.ahead += 1;
                 book.again <<= 1;
-                Some(*done.effects)
+                Some(done.effects)
             }
             state => {
                 book.counts.again += 1;
@@ -409,28 +410,28 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     /// Runs a transaction when all before it are committed.
-    fn run_in_turn(&self, worker: &mut Worker<'_, '_, 'r>, state: State, position: usize) -> Option<TxEffects> {
+    fn run_in_turn(&self, worker: &mut Worker<'_, '_, 'r>, state: State, position: usize) -> Option<Box<TxEffects>> {
         let shown = match state {
             State::Done(done) if done.is_published => Some(done.effects),
             _ => None,
         };
         if let Some(effects) = &shown {
-            self.memory.mark_estimates(&effects.diff, index_of(position));
+            self.memory.mark_estimates(&effects.footprint, index_of(position));
         }
         worker.view.aim(index_of(position), None);
-        let effects = worker.runner.run(&self.block.transactions[position], self.senders[position]).ok();
+        let effects = worker.runner.run(&self.block.transactions[position], self.senders[position]).ok().map(Box::new);
         if let Some(effects) = &shown {
-            self.memory.retract(&effects.diff, index_of(position));
+            self.memory.retract(&effects.footprint, index_of(position));
         }
         effects
     }
 
     /// Makes what a transaction did the state.
-    fn commit(&self, book: &mut Book, mut effects: TxEffects, position: usize) -> bool {
+    fn commit(&self, book: &mut Book, mut effects: Box<TxEffects>, position: usize) -> bool {
         let beneficiary = self.block.header.beneficiary;
         let before = if self.has_list { self.balances_of(&effects, beneficiary) } else { Vec::new() };
-        let is_done =
-            self.memory.commit(&effects.diff, index_of(position)) && self.memory.pay(&beneficiary, effects.outcome.tip);
+        let is_done = self.memory.commit(&effects.footprint, index_of(position))
+            && self.memory.pay(&beneficiary, effects.outcome.tip);
         // The balances that the run knew may have moved since: the list says what they are now.
         for (address, before) in before {
             set_balance_change(&mut effects.changes, address, before, self.balance(&address));
@@ -443,7 +444,13 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// The committed balances of all accounts whose balance the transaction may change.
     fn balances_of(&self, effects: &TxEffects, beneficiary: Address) -> Vec<(Address, U256)> {
-        let others = effects.diff.accounts.iter().map(|change| change.address).filter(|other| *other != beneficiary);
+        let others = effects
+            .footprint
+            .accounts
+            .iter()
+            .filter(|account| account.is_changed())
+            .map(|account| account.read.address)
+            .filter(|other| *other != beneficiary);
         std::iter::once(beneficiary).chain(others).map(|address| (address, self.balance(&address))).collect()
     }
 

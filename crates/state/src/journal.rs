@@ -23,7 +23,10 @@ mod peek;
 
 pub use peek::SlotLook;
 
-use crate::{Account, AccountDiff, Code, Diff, Log, ReadError, SlotDiff, StateReader};
+use crate::{
+    Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, SlotDiff, SlotUse,
+    StateReader,
+};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};
 use core::hash::{BuildHasher, Hasher};
@@ -160,35 +163,6 @@ struct Base {
 
 impl Base {
     const UNREAD: Self = Self { account: None, balance_slack: Some(U256::MAX) };
-}
-
-/// What was read of an account, and how exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccountRead {
-    /// The account's address.
-    pub address: Address,
-    /// What the reader said of it.
-    pub account: Option<Account>,
-    /// By how much the balance might have been lower, in wei, without anything going otherwise: adding to a balance does not
-    /// look at it, and taking from it looks only whether it suffices. `None` where the balance itself was looked at.
-    pub balance_slack: Option<U256>,
-}
-
-impl AccountRead {
-    /// Whether everything would have gone the same had the reader said `now`.
-    pub fn holds_for(&self, now: Option<&Account>) -> bool {
-        match (&self.account, now) {
-            (None, None) => true,
-            (Some(then), Some(now)) => {
-                let is_enough = |slack| now.balance.saturating_add(slack) >= then.balance;
-                then.nonce == now.nonce
-                    && then.code_hash == now.code_hash
-                    && (then.balance == now.balance
-                        || then.is_empty() == now.is_empty() && self.balance_slack.is_some_and(is_enough))
-            }
-            _ => false,
-        }
-    }
 }
 
 /// See the module's documentation.
@@ -866,21 +840,32 @@ impl<'r> Journal<'r> {
         read.filter(is_absent).map(|slot| (self.address_of(slot), slot.key))
     }
 
-    /// What the reader said of each account that it was asked for.
-    pub fn account_reads(&self) -> impl Iterator<Item = AccountRead> + '_ {
-        let bases = self.accounts.iter().zip(&self.account_bases);
-        let read = bases.filter(|(entry, _)| entry.loaded);
-        read.map(|(entry, base)| AccountRead {
-            address: entry.address,
-            account: base.account,
-            balance_slack: base.balance_slack,
-        })
-    }
-
-    /// What the reader said of each slot that it was asked for.
-    pub fn slot_reads(&self) -> impl Iterator<Item = (Address, U256, U256)> + '_ {
+    /// What was read and what became of it, of a journal that had one transaction, which is closed.
+    pub fn footprint(&self) -> Footprint {
+        assert!(self.undo.is_empty(), "a transaction is still open");
+        let mut codes: Vec<Code> = Vec::new();
+        let account_of = |(entry, base): (&AccountEntry, &Base)| AccountUse {
+            is_read: entry.loaded,
+            read: AccountRead { address: entry.address, account: base.account, balance_slack: base.balance_slack },
+            after: entry.exists.then_some(entry.info),
+            storage_wiped: entry.generation > 0 && base.account.is_some(),
+        };
+        let accounts: Vec<AccountUse> = self.accounts.iter().zip(&self.account_bases).map(account_of).collect();
+        if !self.set_codes.is_empty() {
+            let set = self.accounts.iter().filter(|entry| entry.info.has_code());
+            let set = set.filter(|entry| self.set_codes.contains_key(&entry.info.code_hash));
+            codes.extend(set.filter_map(|entry| entry.code.clone()));
+            codes.sort_unstable_by_key(Code::hash);
+            codes.dedup_by_key(|code| code.hash());
+        }
         let read = self.slots.iter().filter(|slot| slot.loaded && slot.generation == 0);
-        read.map(|slot| (self.address_of(slot), slot.key, slot.base))
+        let slots = read.map(|slot| SlotUse {
+            account: slot.account,
+            slot: slot.key,
+            before: slot.base,
+            after: if self.is_changed_slot(slot) { slot.value } else { slot.base },
+        });
+        Footprint { slots: slots.collect(), accounts, codes }
     }
 
     /// Forgets everything, changes as well as what was read, and keeps the room for it. No id is valid any more.

@@ -13,6 +13,7 @@ extern crate alloc;
 mod account;
 mod code;
 mod diff;
+mod footprint;
 mod journal;
 mod log;
 mod memory;
@@ -22,9 +23,8 @@ mod recorder;
 pub use account::Account;
 pub use code::{Code, DELEGATION_PREFIX};
 pub use diff::{AccountDiff, Diff, SlotDiff};
-pub use journal::{
-    AccountEntry, AccountId, AccountRead, Checkpoint, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges,
-};
+pub use footprint::{AccountRead, AccountUse, Footprint, SlotUse};
+pub use journal::{AccountEntry, AccountId, Checkpoint, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges};
 pub use log::{Log, Topics};
 pub use memory::{MemoryAccount, MemoryState};
 pub use reader::{ReadError, StateReader};

@@ -69,8 +69,8 @@ impl BlockListBuilder {
 
     /// Notes all that a transaction read.
     pub fn access_all_read(&mut self, effects: &TxEffects) {
-        effects.accounts.iter().for_each(|read| self.access_account(&read.address));
-        effects.slots.iter().for_each(|(address, slot, _)| self.access_slot(address, *slot));
+        effects.footprint.account_reads().for_each(|read| self.access_account(&read.address));
+        effects.footprint.slot_reads().for_each(|(address, slot, _)| self.access_slot(address, *slot));
     }
 
     /// Ends the next part of the block, which changed this.

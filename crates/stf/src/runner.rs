@@ -8,9 +8,8 @@
 use crate::executor::{BlockGas, block_context};
 use crate::transact::{Mode, TxOutcome, transact};
 use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
-use alloc::vec::Vec;
-use alloy_primitives::{Address, U256};
-use rialto_state::{AccountRead, Diff, Journal, StateReader, TxChanges};
+use alloy_primitives::Address;
+use rialto_state::{Footprint, Journal, StateReader, TxChanges};
 use rialto_vm::{Tier, Vm};
 
 /// What a transaction did and on what it depended.
@@ -18,13 +17,9 @@ use rialto_vm::{Tier, Vm};
 pub struct TxEffects {
     /// What it did.
     pub outcome: TxOutcome,
-    /// Accounts that it read.
-    pub accounts: Vec<AccountRead>,
-    /// Slots that it read: account, slot, word.
-    pub slots: Vec<(Address, U256, U256)>,
-    /// What it changed, but for the fee recipient's tip.
-    pub diff: Diff,
-    /// The same, in the order in which it was done; empty unless [`TxRunner::with_changes`] asked for it.
+    /// What it read and changed, but for the fee recipient's tip.
+    pub footprint: Footprint,
+    /// What it changed in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
     pub changes: TxChanges,
 }
 
@@ -69,14 +64,7 @@ impl<'r> TxRunner<'r> {
             self.vm.journal.end_tx(clears_empty);
             TxChanges::new()
         };
-        let journal = &self.vm.journal;
-        Ok(TxEffects {
-            outcome,
-            accounts: journal.account_reads().collect(),
-            slots: journal.slot_reads().collect(),
-            diff: journal.diff(),
-            changes,
-        })
+        Ok(TxEffects { outcome, footprint: self.vm.journal.footprint(), changes })
     }
 
     /// Runs a transaction on a state that is already what it will be at its turn, so that it can pay its tip, too. What it read

@@ -131,7 +131,6 @@ impl<'r> Vm<'r> {
     pub fn forget(&mut self) {
         self.journal.clear();
         self.frames.clear();
-        self.frame = idle_frame(&mut self.journal);
         self.beneficiary = self.journal.account_id(&self.block.beneficiary);
     }
 
