@@ -1,0 +1,155 @@
+//! From bytecode to machine code in memory that may be executed and not written.
+//!
+//! Each code gets pages of its own: written, then made executable and read-only, freed with the [`NativeCode`] that they
+//! belong to. Compiled code refers to nothing but its own pages, its jump table, which is freed with them, and the
+//! machine's helpers by their addresses; there is nothing to link.
+
+use crate::analysis::Analysis;
+use crate::translate::{self, Limits};
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{Context, ir::Function};
+use cranelift_frontend::FunctionBuilderContext;
+use cranelift_jit::{BranchProtection, JITMemoryKind, JITMemoryProvider, SystemMemoryProvider};
+use rialto_vm::native::NativeFunction;
+use rialto_vm::{Fork, NativeCode};
+
+/// Bytes of bytecode that are compiled at most: twice what a contract may have had for most of the chain's life.
+pub(crate) const MAX_CODE_BYTES: usize = 49_152;
+/// Bytes of the host's stack that compiled code may take.
+const MAX_FRAME_BYTES: u32 = 32 << 10;
+/// What compiling one code may cost. Compile time and memory are about proportional to instructions.
+const LIMITS: Limits = Limits { instructions: 160_000, blocks: 40_000 };
+
+/// Why code is not compiled. The interpreter runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompileError {
+    /// The bytecode has more bytes than are compiled.
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// The most that are compiled.
+        limit: usize,
+    },
+    /// It would become more machine code than is worth it.
+    TooLarge,
+    /// Its machine code would need so many bytes of the host's stack.
+    FrameTooLarge {
+        /// The bytes.
+        bytes: u32,
+        /// The most that it may have.
+        limit: u32,
+    },
+    /// The host has no backend, or it failed.
+    Backend(String),
+}
+
+impl core::fmt::Display for CompileError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooLong { bytes, limit } => write!(f, "bytecode of {bytes} bytes, at most {limit} are compiled"),
+            Self::TooLarge => f.write_str("bytecode that exceeds the compiler's limits of instructions"),
+            Self::FrameTooLarge { bytes, limit } => {
+                write!(f, "stack frame of {bytes} bytes, at most {limit} are allowed")
+            }
+            Self::Backend(message) => write!(f, "the compiler's backend failed: {message}"),
+        }
+    }
+}
+
+impl core::error::Error for CompileError {}
+
+fn backend(error: impl core::fmt::Display) -> CompileError {
+    CompileError::Backend(error.to_string())
+}
+
+/// The host as a target.
+pub(crate) struct Machine {
+    isa: OwnedTargetIsa,
+}
+
+/// Pages with machine code, and what it refers to.
+struct Pages {
+    provider: SystemMemoryProvider,
+    _jumps: Box<[u16]>,
+}
+
+// SAFETY: nothing is done with the pages' provider but to drop it, once, by whoever is the last to hold it.
+unsafe impl Send for Pages {}
+// SAFETY: as above; there is no shared access.
+unsafe impl Sync for Pages {}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the pages are dropped with the `NativeCode` that names a function in them, which nobody runs or can run
+        // without holding it.
+        unsafe { self.provider.free_memory() }
+    }
+}
+
+impl Machine {
+    pub fn new() -> Result<Self, CompileError> {
+        if !cfg!(all(unix, any(target_arch = "x86_64", target_arch = "aarch64"))) {
+            return Err(backend("there is none for this host"));
+        }
+        let mut flags = settings::builder();
+        let chosen = [
+            ("opt_level", "none"),
+            ("regalloc_algorithm", "backtracking"),
+            ("enable_verifier", if cfg!(test) { "true" } else { "false" }),
+            ("enable_probestack", "true"),
+            ("probestack_strategy", "inline"),
+            ("is_pic", "false"),
+            ("unwind_info", "false"),
+        ];
+        for (name, value) in chosen {
+            let value = &std::env::var(format!("RIALTO_JIT_{name}")).unwrap_or(value.into());
+            flags.set(name, value).map_err(backend)?;
+        }
+        let builder = cranelift_native::builder().map_err(backend)?;
+        let isa = builder.finish(settings::Flags::new(flags)).map_err(backend)?;
+        Ok(Self { isa })
+    }
+
+    /// Compiles `code` for the opcodes of `fork`.
+    pub fn compile(&self, code: &[u8], fork: Fork) -> Result<NativeCode, CompileError> {
+        if code.len() > MAX_CODE_BYTES {
+            return Err(CompileError::TooLong { bytes: code.len(), limit: MAX_CODE_BYTES });
+        }
+        let analysis = Analysis::new(code, fork);
+        let mut function = Function::new();
+        let mut context = FunctionBuilderContext::new();
+        let config = self.isa.frontend_config();
+        let tables = translate::translate(&analysis, &mut function, &mut context, config, LIMITS)
+            .map_err(|_| CompileError::TooLarge)?;
+        let mut context = Context::for_function(function);
+        let compiled = context
+            .compile(&*self.isa, &mut ControlPlane::default())
+            .map_err(|error| backend(format!("{:?}", error.inner)))?;
+        let frame = compiled.buffer.frame_layout().map_or(0, |layout| layout.frame_to_fp_offset);
+        if frame > MAX_FRAME_BYTES {
+            return Err(CompileError::FrameTooLarge { bytes: frame, limit: MAX_FRAME_BYTES });
+        }
+        if !compiled.buffer.relocs().is_empty() {
+            return Err(backend("the code is to be linked, and there is nothing to link with"));
+        }
+        let alignment = u64::from(compiled.buffer.alignment.max(64));
+        let (pages, start) = place(compiled.buffer.data(), alignment, tables.jumps)?;
+        let bytes = compiled.buffer.data().len() + 2 * code.len() + size_of::<NativeCode>();
+        // SAFETY: the pages hold a function of the signature that was compiled.
+        let function = unsafe { core::mem::transmute::<*const u8, NativeFunction>(start) };
+        // SAFETY: `translate` says why it does what the interpreter does; the pages hold it.
+        Ok(unsafe { NativeCode::new(function, tables.entries.into(), bytes, Box::new(pages)) })
+    }
+}
+
+/// Copies machine code to pages of its own; these, and the place of its first byte.
+fn place(code: &[u8], alignment: u64, jumps: Box<[u16]>) -> Result<(Pages, *const u8), CompileError> {
+    let mut pages = Pages { provider: SystemMemoryProvider::new(), _jumps: jumps };
+    let start = pages.provider.allocate(code.len(), alignment, JITMemoryKind::Executable).map_err(backend)?;
+    // SAFETY: as many bytes were just allocated, and are nobody else's.
+    unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), start, code.len()) };
+    pages.provider.finalize(BranchProtection::None).map_err(backend)?;
+    Ok((pages, start))
+}

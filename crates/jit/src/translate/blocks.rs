@@ -1,0 +1,290 @@
+//! From block to block: bodies and landings of the roots, jumps that are known, jumps that are not.
+
+use super::Translator;
+use super::exits::Exit;
+use super::stack::{Entry, State};
+use crate::analysis::{STACK_LIMIT, Target};
+use crate::words::{Limb, Word};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Value, types::I64};
+
+/// Words that a body gets as parameters at most.
+const PARAMETERS: i32 = 4;
+
+/// The blocks of the function that belong to blocks of the code.
+pub(super) struct Ways {
+    bodies: Vec<Option<ir::Block>>,
+    landings: Vec<Option<ir::Block>>,
+}
+
+impl Ways {
+    pub fn new(blocks: usize) -> Self {
+        Self { bodies: vec![None; blocks], landings: vec![None; blocks] }
+    }
+}
+
+impl Translator<'_, '_> {
+    pub(super) fn jump(&mut self, block: ir::Block, arguments: &[Value]) {
+        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
+        self.builder.ins().jump(block, &arguments);
+    }
+
+    /// Goes to the block of `targets` with this index, or to `default`.
+    pub(super) fn jump_by_table(
+        &mut self,
+        index: Value,
+        default: ir::Block,
+        targets: &[ir::Block],
+        arguments: &[Value],
+    ) {
+        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let calls: Vec<_> =
+            targets.iter().map(|&block| ir::BlockCall::new(block, arguments.iter().copied(), pool)).collect();
+        let default = ir::BlockCall::new(default, arguments.iter().copied(), pool);
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
+        let index = self.builder.ins().ireduce(ir::types::I32, index);
+        self.builder.ins().br_table(index, table);
+    }
+
+    /// Goes to `block` if the condition holds, and on here otherwise.
+    pub(super) fn leave_if(&mut self, condition: Value, block: ir::Block, arguments: &[Value]) {
+        let on = self.builder.create_block();
+        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
+        self.builder.ins().brif(condition, block, &arguments, on, &[]);
+        self.builder.switch_to_block(on);
+    }
+
+    /// The words that a root's body gets as parameters. Dynamic jumps and suspended frames have them in memory.
+    fn parameters(&self, root: u32) -> i32 {
+        let block = &self.analysis.blocks[root as usize];
+        if block.is_target || block.is_entry { 0 } else { block.tree_need.min(PARAMETERS) }
+    }
+
+    /// The body of a root: stack pointer, gas, words from the top down.
+    fn body(&mut self, root: u32) -> ir::Block {
+        if let Some(body) = self.ways.bodies[root as usize] {
+            return body;
+        }
+        let body = self.builder.create_block();
+        for _ in 0..2 + 4 * self.parameters(root) {
+            self.builder.append_block_param(body, I64);
+        }
+        *self.ways.bodies[root as usize].insert(body)
+    }
+
+    /// Where to go on in a root, or a cold block, with all words in memory: stack pointer, gas.
+    pub(super) fn landing(&mut self, index: u32) -> ir::Block {
+        let is_cold = self.analysis.blocks[index as usize].is_cold;
+        if !is_cold && self.parameters(index) == 0 {
+            return self.body(index);
+        }
+        if let Some(landing) = self.ways.landings[index as usize] {
+            return landing;
+        }
+        let landing = self.builder.create_block();
+        self.builder.append_block_param(landing, I64);
+        self.builder.append_block_param(landing, I64);
+        *self.ways.landings[index as usize].insert(landing)
+    }
+
+    pub(super) fn fill_landings(&mut self) {
+        for index in 0..self.ways.landings.len() {
+            if let Some(landing) = self.ways.landings[index] {
+                self.fill_landing(index as u32, landing);
+            }
+        }
+    }
+
+    fn fill_landing(&mut self, index: u32, landing: ir::Block) {
+        self.builder.switch_to_block(landing);
+        let [sp, gas] = *self.builder.block_params(landing) else { unreachable!("two parameters") };
+        let block = &self.analysis.blocks[index as usize];
+        let pc = block.start;
+        let is_cold = block.is_cold;
+        let parameters = if is_cold { 0 } else { self.parameters(index) };
+        self.state = State::new(sp, gas, parameters);
+        if is_cold {
+            return self.bail(pc);
+        }
+        let bytes = self.builder.ins().isub(sp, self.base);
+        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, i64::from(32 * parameters));
+        self.bail_if(is_short, pc);
+        self.jump_to_body(index, parameters);
+    }
+
+    /// Begins a root: its stack's bounds are checked, and its parameters are words that are not in memory.
+    pub(super) fn begin_tree(&mut self, root: u32) {
+        let block = &self.analysis.blocks[root as usize];
+        let (pc, need, growth) = (block.start, block.tree_need, block.tree_growth);
+        let body = self.body(root);
+        self.builder.switch_to_block(body);
+        let values = self.builder.block_params(body).to_vec();
+        let mut state = State::new(values[0], values[1], need);
+        let parameters = self.parameters(root);
+        for (limbs, place) in values[2..].chunks_exact(4).zip(1..) {
+            let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
+            *state.entry(-place) = Entry { word: Some(word), home: None };
+        }
+        self.state = state;
+        if need + growth > STACK_LIMIT {
+            // Nothing can run it without failing.
+            let never = self.builder.ins().iconst(ir::types::I8, 1);
+            return self.bail_storing_if(never, pc);
+        }
+        if need <= parameters && growth == 0 {
+            return;
+        }
+        let bytes = self.builder.ins().isub(self.state.sp, self.base);
+        let bytes = if need == 0 { bytes } else { self.builder.ins().iadd_imm_s(bytes, i64::from(-32 * need)) };
+        let room = i64::from(32 * (STACK_LIMIT - growth - need));
+        let is_outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, bytes, room);
+        self.bail_storing_if(is_outside, pc);
+    }
+
+    /// Goes on in the interpreter if the condition holds, with the parameters of a body stored.
+    fn bail_storing_if(&mut self, condition: Value, pc: usize) {
+        let (out, on) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.ins().brif(condition, out, &[], on, &[]);
+        self.builder.switch_to_block(out);
+        let state = self.state.clone();
+        self.store_all();
+        self.bail(pc);
+        self.state = state;
+        self.builder.switch_to_block(on);
+    }
+
+    /// Goes to a block that is known to follow. One that continues the tree is given back, to go on in place.
+    pub(super) fn go(&mut self, index: u32) -> Option<u32> {
+        let block = &self.analysis.blocks[index as usize];
+        if block.is_cold {
+            let top = self.state.top();
+            let (pc, reach) = (block.start, block.reach);
+            self.store_places(top - reach..top);
+            self.bail(pc);
+            return None;
+        }
+        if !block.is_root {
+            return Some(index);
+        }
+        let parameters = self.parameters(index);
+        // As many words as the abstract stack has are on the stack: bounds were checked at the tree's entry.
+        if parameters as usize <= self.state.entries.len() {
+            self.jump_to_body(index, parameters);
+        } else {
+            self.store_all();
+            let landing = self.landing(index);
+            let sp = self.pointer_to(self.state.top());
+            let gas = self.state.gas;
+            self.jump(landing, &[sp, gas]);
+        }
+        None
+    }
+
+    fn jump_to_body(&mut self, root: u32, parameters: i32) {
+        let top = self.state.top();
+        let words: Vec<Word> = (1..=parameters).map(|depth| self.word_at(top - depth)).collect();
+        self.store_places(self.state.origin..top - parameters);
+        let mut arguments = vec![self.pointer_to(top), self.state.gas];
+        for word in words {
+            for limb in word.0 {
+                arguments.push(self.words().value(limb));
+            }
+        }
+        let body = self.body(root);
+        self.jump(body, &arguments);
+    }
+
+    /// Jumps where `word` says, which is what the analysis found.
+    pub(super) fn go_to_target(&mut self, target: Target, word: Word) -> Option<u32> {
+        match target {
+            Target::Block(index) => return self.go(index),
+            Target::Invalid => self.leave(Exit::InvalidJump),
+            Target::Dynamic => match word.known() {
+                Some(known) => self.go_to_constant(usize::try_from(known).unwrap_or(usize::MAX)),
+                None => self.go_to_word(word),
+            },
+        }
+        None
+    }
+
+    /// A jump to a number that the abstract stack has, but that is not pushed right before.
+    fn go_to_constant(&mut self, pc: usize) {
+        if !self.analysis.is_jumpdest(pc) {
+            return self.leave(Exit::InvalidJump);
+        }
+        match self.analysis.block_at(pc) {
+            Some(index) if self.is_target(index) => {
+                let goes_on = self.go(index);
+                debug_assert!(goes_on.is_none(), "a target is a root");
+            }
+            _ => {
+                self.store_all();
+                self.bail(pc);
+            }
+        }
+    }
+
+    fn is_target(&self, index: u32) -> bool {
+        let block = &self.analysis.blocks[index as usize];
+        block.is_target && block.is_reachable
+    }
+
+    fn go_to_word(&mut self, word: Word) {
+        self.store_all();
+        let target = self.saturated(word);
+        let sp = self.pointer_to(self.state.top());
+        let gas = self.state.gas;
+        let dispatch = self.exit(Exit::Dispatch);
+        self.jump(dispatch, &[sp, gas, target]);
+    }
+
+    /// Where dynamic jumps go: a table gives each offset of the code its number, and a jump table the number its block.
+    pub(super) fn fill_dispatch(&mut self, block: ir::Block) {
+        self.builder.switch_to_block(block);
+        let [sp, gas, target] = *self.builder.block_params(block) else { unreachable!("three parameters") };
+        let invalid = self.exit(Exit::InvalidJump);
+        let len = self.analysis.code.len() as i64;
+        let is_beyond = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, target, len);
+        self.leave_if(is_beyond, invalid, &[]);
+        let foreign = self.builder.create_block();
+        let mut targets = vec![None, Some(foreign)];
+        for index in 0..self.analysis.blocks.len() as u32 {
+            let pc = self.analysis.blocks[index as usize].start;
+            if !self.analysis.is_jumpdest(pc) {
+                continue;
+            }
+            if self.is_target(index) {
+                self.jumps[pc] = targets.len() as u16;
+                let landing = self.landing(index);
+                targets.push(Some(landing));
+            } else {
+                self.jumps[pc] = 1;
+            }
+        }
+        let table = self.builder.ins().iconst(I64, self.jumps.as_ptr() as i64);
+        let offset = self.builder.ins().ishl_imm_u(target, 1);
+        let place = self.builder.ins().iadd(table, offset);
+        let number = self.builder.ins().uload16(I64, MemFlagsData::trusted(), place, 0);
+        let is_none = self.builder.ins().icmp_imm_u(IntCC::Equal, number, 0);
+        self.leave_if(is_none, invalid, &[]);
+        let number = self.builder.ins().iadd_imm_s(number, -2);
+        let targets: Vec<ir::Block> = targets.into_iter().skip(2).flatten().collect();
+        self.jump_by_table_or(number, foreign, &targets, &[sp, gas]);
+        self.builder.switch_to_block(foreign);
+        let bail = self.exit(Exit::Bail);
+        self.jump(bail, &[sp, gas, target]);
+    }
+
+    /// As `jump_by_table`, with a default that has no parameters.
+    fn jump_by_table_or(&mut self, index: Value, default: ir::Block, targets: &[ir::Block], arguments: &[Value]) {
+        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
+        let pool = &mut self.builder.func.dfg.value_lists;
+        let calls: Vec<_> =
+            targets.iter().map(|&block| ir::BlockCall::new(block, arguments.iter().copied(), pool)).collect();
+        let default = ir::BlockCall::new(default, [], pool);
+        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
+        let index = self.builder.ins().ireduce(ir::types::I32, index);
+        self.builder.ins().br_table(index, table);
+    }
+}

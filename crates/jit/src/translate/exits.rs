@@ -1,0 +1,167 @@
+//! The ways out of compiled code, each once in a function, and calls of the machine's helpers.
+
+use super::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, AbiParam, InstBuilder, SigRef, Signature, Value, types::I64};
+use cranelift_codegen::isa::CallConv;
+use rialto_vm::native;
+
+/// A block that all who leave in the same way go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Stack pointer, gas, program counter: the interpreter goes on there.
+    Bail,
+    /// A helper has ended the run.
+    Ended,
+    OutOfGas,
+    InvalidJump,
+    InvalidOpcode,
+    /// Gas.
+    Stop,
+    /// Offset, length, gas, opcode.
+    Output,
+    /// Stack pointer, gas, offset: a jump that is not known.
+    Dispatch,
+}
+
+const EXITS: [Exit; 8] = [
+    // Those first that go to others.
+    Exit::Dispatch,
+    Exit::Bail,
+    Exit::Ended,
+    Exit::OutOfGas,
+    Exit::InvalidJump,
+    Exit::InvalidOpcode,
+    Exit::Stop,
+    Exit::Output,
+];
+
+#[derive(Default)]
+pub(super) struct Exits {
+    blocks: [Option<ir::Block>; EXITS.len()],
+    signatures: [[Option<SigRef>; 2]; 6],
+}
+
+impl Translator<'_, '_> {
+    pub(super) fn exit(&mut self, exit: Exit) -> ir::Block {
+        if let Some(block) = self.exits.blocks[exit as usize] {
+            return block;
+        }
+        let block = self.builder.create_block();
+        let parameters = match exit {
+            Exit::Bail | Exit::Dispatch => 3,
+            Exit::Stop => 1,
+            Exit::Output => 4,
+            _ => 0,
+        };
+        for _ in 0..parameters {
+            self.builder.append_block_param(block, I64);
+        }
+        if exit != Exit::Dispatch {
+            self.builder.set_cold_block(block);
+        }
+        *self.exits.blocks[exit as usize].insert(block)
+    }
+
+    /// Goes to an exit without parameters.
+    pub(super) fn leave(&mut self, exit: Exit) {
+        let block = self.exit(exit);
+        self.jump(block, &[]);
+    }
+
+    /// Goes on in the interpreter at `pc`; the words are in memory.
+    pub(super) fn bail(&mut self, pc: usize) {
+        let arguments = self.bail_arguments(pc);
+        let block = self.exit(Exit::Bail);
+        self.jump(block, &arguments);
+    }
+
+    pub(super) fn bail_if(&mut self, condition: Value, pc: usize) {
+        let arguments = self.bail_arguments(pc);
+        let block = self.exit(Exit::Bail);
+        self.leave_if(condition, block, &arguments);
+    }
+
+    fn bail_arguments(&mut self, pc: usize) -> [Value; 3] {
+        let sp = self.pointer_to(self.state.top());
+        let pc = self.builder.ins().iconst(I64, pc as i64);
+        [sp, self.state.gas, pc]
+    }
+
+    /// Calls a helper at `address` with these arguments, all of 64 bits, that gives nothing back.
+    pub(super) fn call(&mut self, address: usize, arguments: &[Value]) {
+        let signature = self.helper_signature(arguments.len(), 0);
+        let address = self.builder.ins().iconst(I64, address as i64);
+        self.builder.ins().call_indirect(signature, address, arguments);
+    }
+
+    /// Calls a helper that gives a number back.
+    pub(super) fn call_for_value(&mut self, address: usize, arguments: &[Value]) -> Value {
+        let signature = self.helper_signature(arguments.len(), 1);
+        let address = self.builder.ins().iconst(I64, address as i64);
+        let call = self.builder.ins().call_indirect(signature, address, arguments);
+        self.builder.inst_results(call)[0]
+    }
+
+    /// Calls a helper that gives back the gas left, or says that the run has ended.
+    pub(super) fn call_for_gas(&mut self, address: usize, arguments: &[Value]) {
+        self.state.gas = self.call_for_value(address, arguments);
+        let has_ended = self.builder.ins().icmp_imm_s(IntCC::Equal, self.state.gas, native::ENDED as i64);
+        let ended = self.exit(Exit::Ended);
+        self.leave_if(has_ended, ended, &[]);
+    }
+
+    fn helper_signature(&mut self, parameters: usize, returns: usize) -> SigRef {
+        if let Some(signature) = self.exits.signatures[parameters][returns] {
+            return signature;
+        }
+        let mut signature = Signature::new(CallConv::SystemV);
+        signature.params.extend((0..parameters).map(|_| AbiParam::new(I64)));
+        signature.returns.extend((0..returns).map(|_| AbiParam::new(I64)));
+        let signature = self.builder.import_signature(signature);
+        *self.exits.signatures[parameters][returns].insert(signature)
+    }
+
+    pub(super) fn fill_exits(&mut self) {
+        // Dispatch asks for landings, and these for bodies only.
+        if let Some(block) = self.exits.blocks[Exit::Dispatch as usize] {
+            self.fill_dispatch(block);
+        }
+        self.fill_landings();
+        for exit in EXITS {
+            if let Some(block) = self.exits.blocks[exit as usize]
+                && exit != Exit::Dispatch
+            {
+                self.builder.switch_to_block(block);
+                self.fill_exit(exit, block);
+            }
+        }
+    }
+
+    fn fill_exit(&mut self, exit: Exit, block: ir::Block) {
+        let parameters = self.builder.block_params(block).to_vec();
+        let mut arguments = vec![self.vm];
+        arguments.extend(parameters);
+        let status = match exit {
+            Exit::Bail => {
+                self.call(native::bail as *const () as usize, &arguments);
+                native::BAIL
+            }
+            Exit::Stop => {
+                self.call(native::stop as *const () as usize, &arguments);
+                native::EXIT
+            }
+            Exit::Output => {
+                self.call(native::end_with_output as *const () as usize, &arguments);
+                native::EXIT
+            }
+            Exit::Ended => native::EXIT,
+            Exit::OutOfGas => native::OUT_OF_GAS,
+            Exit::InvalidJump => native::INVALID_JUMP,
+            Exit::InvalidOpcode => native::INVALID_OPCODE,
+            Exit::Dispatch => unreachable!("filled first"),
+        };
+        let status = self.builder.ins().iconst(I64, status as i64);
+        self.builder.ins().return_(&[status]);
+    }
+}

@@ -1,0 +1,116 @@
+//! Memory in place: the frame's memory is at hand by a pointer and a length in the machine.
+//!
+//! An access is checked against what the frame's memory has, unless an access before it on the same path of the tree has
+//! shown that it reaches so far: memory never shrinks while a frame runs. What lies beyond is grown out of line, and paid
+//! for there; then the access is as if it had been there.
+
+use super::Translator;
+use crate::words::{Limb, Word};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types::I64};
+use rialto_vm::native::{self, layout};
+
+/// Constant offsets below this are part of the instruction.
+const NEAR: u64 = 1 << 30;
+
+impl Translator<'_, '_> {
+    /// 64 bits of the machine.
+    pub(super) fn field(&mut self, offset: usize) -> Value {
+        self.builder.ins().load(I64, MemFlagsData::trusted(), self.vm, offset as i32)
+    }
+
+    /// The word as 64 bits, the largest number where it does not fit.
+    pub(super) fn saturated(&mut self, word: Word) -> Value {
+        let (low, high) = self.words().as_small(word);
+        match high {
+            Limb::Const(0) => self.words().value(low),
+            Limb::Const(_) => self.builder.ins().iconst(I64, -1),
+            high => {
+                let low = self.words().value(low);
+                let high = self.words().value(high);
+                let largest = self.builder.ins().iconst(I64, -1);
+                self.builder.ins().select(high, largest, low)
+            }
+        }
+    }
+
+    /// Makes `len` bytes at `offset` exist, `len` being 1 or 32: a pointer and an offset from it.
+    fn reach(&mut self, offset: Word, len: u64) -> (Value, i32) {
+        let known = offset.known().and_then(|offset| u64::try_from(offset).ok()).filter(|&offset| offset < NEAR);
+        let value = match known {
+            Some(offset) if offset + len <= self.state.memory => None,
+            Some(offset) => Some(self.builder.ins().iconst(I64, offset as i64)),
+            None => Some(self.saturated(offset)),
+        };
+        if let Some(value) = value {
+            self.grow_unless_there(value, len);
+        }
+        let start = self.field(layout::MEMORY_START);
+        match (known, value) {
+            (Some(offset), _) => {
+                self.state.memory = self.state.memory.max(offset + len);
+                (start, offset as i32)
+            }
+            (None, Some(value)) => (self.builder.ins().iadd(start, value), 0),
+            (None, None) => unreachable!("an offset that is not known has a value"),
+        }
+    }
+
+    fn grow_unless_there(&mut self, offset: Value, len: u64) {
+        let field = if len == 32 { layout::MEMORY_WORD_OFFSETS } else { layout::MEMORY_LEN };
+        let offsets = self.field(field);
+        let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, offsets);
+        let (grow, on) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(grow);
+        let gas_after = self.builder.append_block_param(on, I64);
+        let gas = self.state.gas;
+        self.builder.ins().brif(is_there, on, &[BlockArg::Value(gas)], grow, &[]);
+        self.builder.switch_to_block(grow);
+        let len = self.builder.ins().iconst(I64, len as i64);
+        self.call_for_gas(native::grow_memory as *const () as usize, &[self.vm, offset, len, gas]);
+        self.jump(on, &[self.state.gas]);
+        self.builder.switch_to_block(on);
+        self.state.gas = gas_after;
+    }
+
+    pub(super) fn mload(&mut self) {
+        let offset = self.pop();
+        let (pointer, offset) = self.reach(offset, 32);
+        let word = self.words().load_be(pointer, offset);
+        self.push(word);
+    }
+
+    pub(super) fn mstore(&mut self) {
+        let (offset, word) = (self.pop(), self.pop());
+        let (pointer, offset) = self.reach(offset, 32);
+        self.words().store_be(word, pointer, offset);
+    }
+
+    pub(super) fn mstore8(&mut self) {
+        let (offset, word) = (self.pop(), self.pop());
+        let (pointer, offset) = self.reach(offset, 1);
+        let low = self.words().value(word.0[0]);
+        self.builder.ins().istore8(MemFlagsData::trusted(), low, pointer, offset);
+    }
+
+    pub(super) fn keccak256(&mut self) {
+        let (offset, len) = (self.pop(), self.pop());
+        let (offset, len) = (self.saturated(offset), self.saturated(len));
+        let place = self.state.top();
+        self.claim(place);
+        let out = self.pointer_to(place);
+        let gas = self.state.gas;
+        self.call_for_gas(native::keccak256 as *const () as usize, &[self.vm, out, offset, len, gas]);
+        self.push_stored();
+    }
+
+    pub(super) fn call_data_load(&mut self) {
+        let offset = self.pop();
+        let offset = self.saturated(offset);
+        let place = self.state.top();
+        self.claim(place);
+        let out = self.pointer_to(place);
+        self.call(native::call_data_word as *const () as usize, &[self.vm, out, offset]);
+        self.push_stored();
+    }
+}

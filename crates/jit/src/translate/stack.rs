@@ -1,0 +1,155 @@
+//! The abstract stack: what the words are while a tree is compiled.
+//!
+//! A word is where it was (at its *home*, a place in the frame's stack), or a [`Word`] of the function, or both. Places are
+//! counted in words from the stack pointer at the tree's entry; the words below it that the tree may touch are there from
+//! the start, at home and not loaded. Moving words about changes nothing but this list. Words are written to their places
+//! where somebody will look for them there: before a jump to code that expects them in memory, before a frame is
+//! suspended, as operands of a helper. A place may be the home of a word that stands elsewhere by then: such a word is
+//! loaded before its home is overwritten.
+
+use super::Translator;
+use crate::words::{Word, Words};
+use cranelift_codegen::ir::Value;
+use std::ops::Range;
+
+/// A word of the abstract stack. At least one is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub word: Option<Word>,
+    /// The place that has the same word.
+    pub home: Option<i32>,
+}
+
+/// What is known at a point of a tree.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub entries: Vec<Entry>,
+    /// The place of the first entry.
+    pub origin: i32,
+    /// The stack pointer at the tree's entry.
+    pub sp: Value,
+    /// Gas left.
+    pub gas: Value,
+    /// Bytes that the frame's memory has at least.
+    pub memory: u64,
+}
+
+impl State {
+    /// At the entry of a tree that needs so many words.
+    pub fn new(sp: Value, gas: Value, need: i32) -> Self {
+        let entries = (-need..0).map(|place| Entry { word: None, home: Some(place) }).collect();
+        Self { entries, origin: -need, sp, gas, memory: 0 }
+    }
+
+    /// The place behind the top.
+    pub fn top(&self) -> i32 {
+        self.origin + self.entries.len() as i32
+    }
+
+    pub fn entry(&mut self, place: i32) -> &mut Entry {
+        let index = usize::try_from(place - self.origin).expect("the tree's need covers it");
+        &mut self.entries[index]
+    }
+
+    pub fn push_entry(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    pub fn drop_words(&mut self, count: usize) {
+        let left = self.entries.len().checked_sub(count).expect("the tree's need covers it");
+        self.entries.truncate(left);
+    }
+}
+
+impl<'f> Translator<'_, 'f> {
+    pub(super) fn words(&mut self) -> Words<'_, 'f> {
+        Words { builder: &mut self.builder, shared: &mut self.shared }
+    }
+
+    /// The word at a place, loaded if need be.
+    pub(super) fn word_at(&mut self, place: i32) -> Word {
+        let Entry { word, home } = *self.state.entry(place);
+        if let Some(word) = word {
+            return word;
+        }
+        let home = home.expect("a word that is not loaded is at home");
+        let sp = self.state.sp;
+        let word = self.words().load(sp, 32 * home);
+        self.state.entry(place).word = Some(word);
+        word
+    }
+
+    pub(super) fn pop(&mut self) -> Word {
+        let word = self.word_at(self.state.top() - 1);
+        self.state.drop_words(1);
+        word
+    }
+
+    pub(super) fn push(&mut self, word: Word) {
+        self.state.push_entry(Entry { word: Some(word), home: None });
+    }
+
+    /// Pushes the word that somebody wrote to the place it is pushed to.
+    pub(super) fn push_stored(&mut self) {
+        let place = self.state.top();
+        self.state.push_entry(Entry { word: None, home: Some(place) });
+    }
+
+    pub(super) fn dup(&mut self, depth: usize) {
+        let place = self.state.top() - depth as i32;
+        self.word_at(place);
+        let entry = *self.state.entry(place);
+        self.state.push_entry(entry);
+    }
+
+    pub(super) fn swap(&mut self, depth: usize) {
+        let top = self.state.entries.len() - 1;
+        self.state.entries.swap(top, top - depth);
+    }
+
+    /// Makes a place free to be written: words that have it for their home are loaded.
+    pub(super) fn claim(&mut self, place: i32) {
+        for place_of_word in self.state.origin..self.state.top() {
+            if self.state.entry(place_of_word).home == Some(place) {
+                self.word_at(place_of_word);
+                self.state.entry(place_of_word).home = None;
+            }
+        }
+    }
+
+    /// Writes the words of these places to them, as far as they are not there.
+    pub(super) fn store_places(&mut self, places: Range<i32>) {
+        let from = places.start.max(self.state.origin);
+        let stale: Vec<i32> = (from..places.end).filter(|&place| self.state.entry(place).home != Some(place)).collect();
+        if stale.is_empty() {
+            return;
+        }
+        for place in self.state.origin..self.state.top() {
+            let home = self.state.entry(place).home;
+            let is_overwritten = home.is_some_and(|home| home != place && stale.binary_search(&home).is_ok());
+            if is_overwritten || stale.binary_search(&place).is_ok() {
+                self.word_at(place);
+            }
+            if is_overwritten {
+                self.state.entry(place).home = None;
+            }
+        }
+        let sp = self.state.sp;
+        for place in stale {
+            let word = self.word_at(place);
+            self.words().store(word, sp, 32 * place);
+            self.state.entry(place).home = Some(place);
+        }
+    }
+
+    /// Writes all words to their places.
+    pub(super) fn store_all(&mut self) {
+        self.store_places(self.state.origin..self.state.top());
+    }
+
+    /// The stack pointer behind `place`'s predecessors.
+    pub(super) fn pointer_to(&mut self, place: i32) -> Value {
+        use cranelift_codegen::ir::InstBuilder;
+        if place == 0 { self.state.sp } else { self.builder.ins().iadd_imm_s(self.state.sp, i64::from(32 * place)) }
+    }
+}
