@@ -295,7 +295,10 @@ unsafe extern "C" fn blob_hash(vm: *mut Vm<'_>, sp: *mut U256, gas: u64, _: u64)
 
 unsafe extern "C" fn self_balance(vm: *mut Vm<'_>, sp: *mut U256, gas: u64, _: u64) -> u64 {
     // SAFETY: by the promise that the module asks for; the stack has room for what SELFBALANCE pushes.
-    unsafe { *sp = (*vm).journal.account((*vm).frame.account).info.balance }
+    unsafe {
+        let vm = &mut *vm;
+        *sp = vm.journal.balance(vm.frame.account);
+    }
     gas
 }
 

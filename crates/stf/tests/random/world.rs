@@ -61,6 +61,7 @@ pub struct WorldTransaction {
     pub transaction: Transaction,
 }
 
+#[derive(Clone)]
 pub struct World {
     pub chain: ChainSpec,
     pub rules: &'static BlockRules,
