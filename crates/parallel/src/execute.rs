@@ -2,6 +2,7 @@
 
 use crate::list;
 use crate::memory::BlockMemory;
+use crate::pool;
 use crate::scheduler::{self, Counts};
 use crate::strategy::Strategy;
 use alloy_primitives::Address;
@@ -9,6 +10,9 @@ use rialto_state::StateReader;
 use rialto_stf::{
     Block, BlockError, BlockExecutor, BlockRules, ChainSpec, Outcome, RootAfter, TxError, recover_sender, validate_body,
 };
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Executes `block` on the state of `reader` as `strategy` says; otherwise as [`rialto_stf::execute`].
 pub fn execute<'r>(
@@ -48,25 +52,24 @@ fn execute_unchecked<'r>(
     strategy: &Strategy<'r>,
 ) -> Result<(Outcome, Counts), BlockError> {
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
-    validate_body(rules, block)?;
-    let recovered: Vec<Address>;
-    let senders = match senders {
+    let is_for_threads = is_for_threads(rules, block, strategy);
+    let recovered = match senders {
         Some(senders) => {
             assert_eq!(senders.len(), block.transactions.len(), "one sender for each transaction");
-            senders
+            Ok(Vec::new())
         }
-        None => {
-            recovered = recover_senders(chain, rules, block)?;
-            &recovered
-        }
+        None => recover_senders(chain, rules, block, strategy.threads),
     };
-    let is_for_threads = is_for_threads(rules, block, strategy);
-    if let (true, Some(list)) = (is_for_threads, strategy.access_list) {
+    if let (true, Some(list), Ok(recovered)) = (is_for_threads, strategy.access_list, &recovered) {
+        let senders = senders.unwrap_or(recovered);
         let job = list::Job { chain, block, senders, reader, tier: strategy.tier, threads: strategy.threads };
         if let Some(outcome) = list::run(&job, list) {
             return Ok((outcome, Counts { by_list: block.transactions.len(), ..Counts::default() }));
         }
     }
+    validate_body(rules, block)?;
+    let recovered = recovered?;
+    let senders = senders.unwrap_or(&recovered);
     if is_for_threads && let Some(done) = scheduler::run(chain, block, senders, BlockMemory::new(reader), strategy) {
         return Ok(done);
     }
@@ -90,11 +93,27 @@ fn invalid(index: usize, error: TxError) -> BlockError {
     }
 }
 
-fn recover_senders(chain: &ChainSpec, rules: &BlockRules, block: &Block) -> Result<Vec<Address>, BlockError> {
-    let recover = |(index, transaction)| {
-        recover_sender(transaction, rules, chain.chain_id).map_err(|error| invalid(index, error))
+/// Who sent the transactions; if that can't be known of some, the error of the first of them.
+fn recover_senders(
+    chain: &ChainSpec,
+    rules: &BlockRules,
+    block: &Block,
+    threads: NonZeroUsize,
+) -> Result<Vec<Address>, BlockError> {
+    let transactions = &block.transactions;
+    let senders: Vec<OnceLock<Result<Address, TxError>>> = transactions.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    pool::on_threads(threads, || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(transaction) = transactions.get(index) else { return };
+            senders[index].get_or_init(|| recover_sender(transaction, rules, chain.chain_id));
+        }
+    });
+    let sender = |(index, sender): (usize, OnceLock<Result<Address, TxError>>)| {
+        sender.into_inner().expect("threads left none out").map_err(|error| invalid(index, error))
     };
-    block.transactions.iter().enumerate().map(recover).collect()
+    senders.into_iter().enumerate().map(sender).collect()
 }
 
 /// One transaction after the other, on one journal.

@@ -16,13 +16,15 @@
 //! the answer. Where the list is part of the consensus, it is then compared with the one that execution gives, and the
 //! first difference refuses the block. Before Amsterdam it is a hint, and a wrong hint has only cost time.
 
+mod cells;
 mod view;
 
 use crate::pool;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bloom};
 use rialto_state::{StateReader, TxChange};
 use rialto_stf::{
     AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner,
+    logs_bloom, validate_body,
 };
 use rialto_vm::Tier;
 use std::num::NonZeroUsize;
@@ -33,7 +35,7 @@ use view::{ListReader, ListView};
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x6c69_7374;
 
-/// A block to be run, whose body is known to be the header's.
+/// A block to be run.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub chain: &'a ChainSpec,
@@ -49,7 +51,8 @@ fn last_index(block: &Block) -> Option<u32> {
     u32::try_from(block.transactions.len()).ok()?.checked_add(1)
 }
 
-/// Runs a block, of a fork whose receipts have a status and whose empty accounts are cleared, by its list; `None` if anything is not as the list says, or failed.
+/// Runs a block by its list; `None` if anything is not as the list says, or the body not as the header says, or anything failed.
+/// The fork must be one whose receipts have a status and whose empty accounts are cleared.
 pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
     let rules = job.chain.rules_at(job.block.header.number, job.block.header.timestamp);
     let last_index = last_index(job.block)?;
@@ -64,30 +67,30 @@ pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
     };
     let reader = ListReader::new(&view);
     let mut executor = BlockExecutor::new(job.chain, &job.block.header, &reader).with_tier(job.tier).with_access_list();
-    let begun = pool::beside(
+    pool::beside(
         job.threads,
         || transactions.work(),
         || {
-            let begun = executor.begin();
+            let begun = executor.begin().and_then(|()| validate_body(rules, job.block));
+            transactions.has_failed.fetch_or(begun.is_err(), Ordering::Relaxed);
             transactions.work();
-            begun
         },
     );
-    begun.ok()?;
     if transactions.has_failed.into_inner() {
         return None;
     }
     for (transaction, outcome) in job.block.transactions.iter().zip(transactions.outcomes) {
-        executor.accept(transaction, outcome.into_inner()?).ok()?;
+        let (outcome, logs_bloom) = outcome.into_inner()?;
+        executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
     }
     executor.take_diff();
     reader.set_index(last_index);
     let withdrawals = job.block.withdrawals.as_deref().unwrap_or_default();
     let mut outcome = executor.finish(&job.block.ommers, withdrawals).ok()?;
     let around = outcome.block_access_list.take()?;
-    let is_right = view.note_all_of(&around)
-        && view.has_just(0, &changes_at(&around, 0))
-        && view.has_just(last_index, &changes_at(&around, 1))
+    let is_right = view.note_all_of(&around, reader.last())
+        && view.has_just(0, &changes_at(&around, 0), reader.last())
+        && view.has_just(last_index, &changes_at(&around, 1), reader.last())
         && view.is_exhausted();
     if !is_right {
         return None;
@@ -120,7 +123,8 @@ fn changes_at(list: &BlockAccessList, index: u32) -> Vec<TxChange> {
 struct Transactions<'j, 'v, 'a> {
     job: &'j Job<'j>,
     view: &'v ListView<'a>,
-    outcomes: Vec<OnceLock<TxOutcome>>,
+    /// What each did, with the bloom filter of its logs.
+    outcomes: Vec<OnceLock<(TxOutcome, Bloom)>>,
     next: AtomicUsize,
     has_failed: AtomicBool,
 }
@@ -147,11 +151,13 @@ impl Transactions<'_, '_, '_> {
         reader.set_index(index);
         let (outcome, changes) =
             runner.run_in_place(&self.job.block.transactions[position], self.job.senders[position]).ok()?;
-        let is_right = self.view.has_just(index, &changes) && self.view.note_unasked(runner.journal());
+        let last = reader.last();
+        let is_right = self.view.has_just(index, &changes, last) && self.view.note_unasked(runner.journal(), last);
         if !is_right {
             return None;
         }
-        self.outcomes[position].set(outcome).ok()
+        let logs_bloom = logs_bloom(&outcome.logs);
+        self.outcomes[position].set((outcome, logs_bloom)).ok()
     }
 }
 

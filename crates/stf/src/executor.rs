@@ -24,12 +24,16 @@ struct ReceiptBody {
     tx_type: TxType,
     status: ReceiptStatus,
     cumulative_gas_used: u64,
+    /// That of `logs`, if somebody has made it already.
+    logs_bloom: Option<Bloom>,
     logs: Vec<Log>,
 }
 
 impl ReceiptBody {
     fn receipt(self) -> Receipt {
-        Receipt::new(self.tx_type, self.status, self.cumulative_gas_used, self.logs)
+        let Self { tx_type, status, cumulative_gas_used, logs_bloom, logs } = self;
+        let logs_bloom = logs_bloom.unwrap_or_else(|| crate::logs_bloom(&logs));
+        Receipt { tx_type, status, cumulative_gas_used, logs_bloom, logs }
     }
 }
 
@@ -288,13 +292,32 @@ impl<'r> BlockExecutor<'r> {
             .map_err(|message| TxError::Read(rialto_state::ReadError::Backend(message)))?;
         let logs = core::mem::take(&mut outcome.logs);
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
-        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
+        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs_bloom: None, logs });
         Ok(outcome)
     }
 
     /// Appends a transaction that was run elsewhere, on the state that it has here: checks that the block has room for it,
     /// counts its gas and writes its receipt. The state is the caller's. Only where receipts have a status.
-    pub fn accept(&mut self, transaction: &Transaction, mut outcome: TxOutcome) -> Result<(), TxError> {
+    pub fn accept(&mut self, transaction: &Transaction, outcome: TxOutcome) -> Result<(), TxError> {
+        self.accept_parts(transaction, outcome, None)
+    }
+
+    /// As [`BlockExecutor::accept`], with the bloom filter of the outcome's logs.
+    pub fn accept_with_bloom(
+        &mut self,
+        transaction: &Transaction,
+        outcome: TxOutcome,
+        logs_bloom: Bloom,
+    ) -> Result<(), TxError> {
+        self.accept_parts(transaction, outcome, Some(logs_bloom))
+    }
+
+    fn accept_parts(
+        &mut self,
+        transaction: &Transaction,
+        mut outcome: TxOutcome,
+        logs_bloom: Option<Bloom>,
+    ) -> Result<(), TxError> {
         assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
         let gas = IntrinsicGas::of(transaction, self.rules, self.vm.cost_per_state_byte());
         self.gas.check_room(transaction, &gas, self.rules)?;
@@ -302,7 +325,7 @@ impl<'r> BlockExecutor<'r> {
         let status = ReceiptStatus::Status(outcome.halt.is_none());
         let logs = core::mem::take(&mut outcome.logs);
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
-        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
+        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs_bloom, logs });
         Ok(())
     }
 

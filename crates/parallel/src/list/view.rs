@@ -14,6 +14,7 @@
 //! leaves nothing of an account is one after which its slots are zero, whatever the reader below says. Accounts that exist
 //! and are empty, of which no chain has any left, would spoil that; reading one fails.
 
+use super::cells::{AccountCell, WordCell};
 use alloy_primitives::map::{AddressMap, B256Map};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChange};
@@ -28,7 +29,7 @@ pub(super) struct ListView<'a> {
     positions: AddressMap<u32>,
     accounts: Vec<AccountCells>,
     /// Words before the block: of each account its written slots, then its read slots.
-    words: Vec<OnceLock<U256>>,
+    words: Vec<WordCell>,
     /// The codes in the list, of each account.
     codes: Vec<OnceLock<Code>>,
     /// Number of changes at each index.
@@ -36,30 +37,38 @@ pub(super) struct ListView<'a> {
 }
 
 struct AccountCells {
-    base: OnceLock<Base>,
+    /// The account before the block.
+    base: AccountCell,
     first_word: usize,
     first_code: usize,
 }
 
-/// An account before the block.
-struct Base {
-    account: Option<Account>,
-    /// Indices after which nothing is left of it.
-    deletions: Vec<u32>,
-}
+/// An account that was looked up last: slots of one account are read in a row, and so are changes.
+#[derive(Default)]
+pub(super) struct LastPosition(Cell<Option<(Address, u32)>>);
 
 /// An error that no one sees: it makes the block be run in order.
 fn failed(reason: &str) -> ReadError {
     ReadError::Backend(reason.into())
 }
 
-/// How many of the changes have an index below `index`.
+/// How many of the changes have an index below `index`. They ascend, so no more than `index` can, and of what changes all the
+/// time nearly so many do; of what seldom changes, the last is most often among them. So the search begins at that end.
 fn count_before<T>(changes: &[T], index: u32, index_of: impl Fn(&T) -> u32) -> usize {
-    match changes {
-        [] => 0,
-        [only] => usize::from(index_of(only) < index),
-        all => all.partition_point(|change| index_of(change) < index),
+    let mut high = changes.len().min(index as usize);
+    let (mut low, mut step) = (high, 1);
+    while low > 0 && index_of(&changes[low - 1]) >= index {
+        high = low - 1;
+        low = high.saturating_sub(step);
+        step *= 2;
     }
+    low + changes[low..high].partition_point(|change| index_of(change) < index)
+}
+
+/// The change at `index`.
+fn change_at<T>(changes: &[T], index: u32, index_of: impl Fn(&T) -> u32) -> Option<usize> {
+    let position = count_before(changes, index, &index_of);
+    changes.get(position).is_some_and(|change| index_of(change) == index).then_some(position)
 }
 
 impl<'a> ListView<'a> {
@@ -78,7 +87,7 @@ impl<'a> ListView<'a> {
         let counts = &mut view.change_counts;
         for (position, account) in (0u32..).zip(&list.0) {
             view.positions.insert(account.address, position);
-            view.accounts.push(AccountCells { base: OnceLock::new(), first_word: words, first_code: codes });
+            view.accounts.push(AccountCells { base: AccountCell::default(), first_word: words, first_code: codes });
             words += account.storage_changes.len() + account.storage_reads.len();
             codes += account.code_changes.len();
             let slots = account.storage_changes.iter().flat_map(|slot| &slot.changes).map(|change| change.index);
@@ -88,30 +97,43 @@ impl<'a> ListView<'a> {
                 .chain(account.code_changes.iter().map(|change| change.index));
             indices.for_each(|index| counts[index as usize] += 1);
         }
-        view.words.resize_with(words, OnceLock::new);
+        view.words.resize_with(words, WordCell::default);
         view.codes.resize_with(codes, OnceLock::new);
         view
     }
 
-    fn position(&self, address: &Address) -> Result<usize, ReadError> {
+    fn position(&self, address: &Address, last: &LastPosition) -> Result<usize, ReadError> {
+        if let Some((found, position)) = last.0.get()
+            && found == *address
+        {
+            return Ok(position as usize);
+        }
         match self.positions.get(address) {
-            Some(position) => Ok(*position as usize),
+            Some(position) => {
+                last.0.set(Some((*address, *position)));
+                Ok(*position as usize)
+            }
             None => Err(failed("an account that the access list lacks")),
         }
     }
 
-    fn base(&self, position: usize) -> Result<&Base, ReadError> {
-        let cell = &self.accounts[position].base;
-        if let Some(base) = cell.get() {
-            return Ok(base);
+    /// The account before the block.
+    fn base(&self, position: usize) -> Result<Option<Account>, ReadError> {
+        match self.accounts[position].base.get() {
+            Some(account) => Ok(account),
+            None => self.read_base(position),
         }
+    }
+
+    #[cold]
+    fn read_base(&self, position: usize) -> Result<Option<Account>, ReadError> {
         let account = self.reader.account(&self.list.0[position].address)?;
         if account.is_some_and(|account| account.is_empty()) {
             return Err(failed("an account that exists and is empty"));
         }
         let deletions = self.deletions(position, account);
-        // Whoever else was at it found the same.
-        Ok(cell.get_or_init(|| Base { account, deletions }))
+        self.accounts[position].base.set(account, deletions);
+        Ok(account)
     }
 
     /// The indices after which nothing is left of an account that was `base` before the block.
@@ -155,9 +177,8 @@ impl<'a> ListView<'a> {
     }
 
     /// The account before `index`, and its code if the list has it.
-    fn account(&self, address: &Address, index: u32) -> Result<(Option<Account>, Option<&Code>), ReadError> {
-        let position = self.position(address)?;
-        let base = self.base(position)?.account;
+    fn account(&self, position: usize, index: u32) -> Result<(Option<Account>, Option<&Code>), ReadError> {
+        let base = self.base(position)?;
         Ok(self.account_of(position, base, index))
     }
 
@@ -176,21 +197,29 @@ impl<'a> ListView<'a> {
 
     /// A slot's word before the block.
     fn word(&self, position: usize, cell: usize, slot: &U256) -> Result<U256, ReadError> {
-        if let Some(word) = self.words[cell].get() {
-            return Ok(*word);
+        match self.words[cell].get() {
+            Some(word) => Ok(word),
+            None => self.read_word(position, cell, slot),
         }
-        let exists = self.base(position)?.account.is_some();
+    }
+
+    #[cold]
+    fn read_word(&self, position: usize, cell: usize, slot: &U256) -> Result<U256, ReadError> {
+        let exists = match self.accounts[position].base.exists() {
+            Some(exists) => exists,
+            None => self.read_base(position)?.is_some(),
+        };
         let word = if exists { self.reader.storage(&self.list.0[position].address, slot)? } else { U256::ZERO };
-        Ok(*self.words[cell].get_or_init(|| word))
+        self.words[cell].set(word);
+        Ok(word)
     }
 
     /// A slot's word before `index`.
-    fn storage(&self, address: &Address, slot: &U256, index: u32) -> Result<U256, ReadError> {
-        let position = self.position(address)?;
+    fn storage(&self, position: usize, slot: &U256, index: u32) -> Result<U256, ReadError> {
         let (cell, changes) = self.find_slot(position, slot)?;
         // Even if the list has a later word: that it was read is noted so, and the diff needs it.
         let word = self.word(position, cell, slot)?;
-        let deletions = &self.base(position)?.deletions;
+        let deletions = self.accounts[position].base.deletions();
         let last_deletion = deletions[..count_before(deletions, index, |index| *index)].last();
         let last = changes[..count_before(changes, index, |change| change.index)].last();
         Ok(match (last, last_deletion) {
@@ -202,52 +231,56 @@ impl<'a> ListView<'a> {
     }
 
     /// Whether the account has a slot before `index` that was not written in the block: what is asked before a contract is created.
-    fn has_storage(&self, address: &Address, index: u32) -> Result<bool, ReadError> {
-        let base = self.base(self.position(address)?)?;
-        let is_gone = base.account.is_none() || count_before(&base.deletions, index, |index| *index) > 0;
-        Ok(!is_gone && self.reader.has_storage(address)?)
+    fn has_storage(&self, position: usize, index: u32) -> Result<bool, ReadError> {
+        let exists = self.base(position)?.is_some();
+        let deletions = self.accounts[position].base.deletions();
+        let is_gone = !exists || count_before(deletions, index, |index| *index) > 0;
+        Ok(!is_gone && self.reader.has_storage(&self.list.0[position].address)?)
     }
 
     /// Notes the accesses of a transaction of which its reader was not told; whether the list has them.
-    pub fn note_unasked(&self, journal: &Journal<'_>) -> bool {
-        journal.loaded_slots_of_absent().all(|(address, slot)| self.storage(&address, &slot, 0).is_ok())
+    pub fn note_unasked(&self, journal: &Journal<'_>, last: &LastPosition) -> bool {
+        journal.loaded_slots_of_absent().all(|(address, slot)| {
+            let position = self.position(&address, last);
+            position.is_ok_and(|position| self.storage(position, &slot, 0).is_ok())
+        })
     }
 
     /// Notes what a list of accesses accesses; whether this list has it.
-    pub fn note_all_of(&self, accesses: &BlockAccessList) -> bool {
+    pub fn note_all_of(&self, accesses: &BlockAccessList, last: &LastPosition) -> bool {
         accesses.0.iter().all(|account| {
+            let Ok(position) = self.position(&account.address, last) else { return false };
             let changed = account.storage_changes.iter().map(|changes| &changes.slot);
             let mut slots = changed.chain(&account.storage_reads);
-            self.account(&account.address, 0).is_ok()
-                && slots.all(|slot| self.storage(&account.address, slot, 0).is_ok())
+            self.base(position).is_ok() && slots.all(|slot| self.storage(position, slot, 0).is_ok())
         })
     }
 
     /// Whether the list has these changes at `index` and no other.
-    pub fn has_just(&self, index: u32, changes: &[TxChange]) -> bool {
+    pub fn has_just(&self, index: u32, changes: &[TxChange], last: &LastPosition) -> bool {
         let count = self.change_counts.get(index as usize).map(|count| *count as usize);
-        count == Some(changes.len()) && changes.iter().all(|change| self.has(index, change))
+        count == Some(changes.len()) && changes.iter().all(|change| self.has(index, change, last))
     }
 
-    fn has(&self, index: u32, change: &TxChange) -> bool {
+    fn has(&self, index: u32, change: &TxChange, last: &LastPosition) -> bool {
         let (TxChange::Balance(address, _)
         | TxChange::Nonce(address, _)
         | TxChange::Code(address, _)
         | TxChange::Slot(address, ..)) = change;
-        let Ok(position) = self.position(address) else { return false };
+        let Ok(position) = self.position(address, last) else { return false };
         let listed = &self.list.0[position];
         match change {
             TxChange::Balance(_, balance) => {
-                let at = listed.balance_changes.binary_search_by_key(&index, |change| change.index);
-                at.is_ok_and(|at| listed.balance_changes[at].balance == *balance)
+                let at = change_at(&listed.balance_changes, index, |change| change.index);
+                at.is_some_and(|at| listed.balance_changes[at].balance == *balance)
             }
             TxChange::Nonce(_, nonce) => {
-                let at = listed.nonce_changes.binary_search_by_key(&index, |change| change.index);
-                at.is_ok_and(|at| listed.nonce_changes[at].nonce == *nonce)
+                let at = change_at(&listed.nonce_changes, index, |change| change.index);
+                at.is_some_and(|at| listed.nonce_changes[at].nonce == *nonce)
             }
             TxChange::Code(_, code) => {
-                let at = listed.code_changes.binary_search_by_key(&index, |change| change.index);
-                at.is_ok_and(|at| {
+                let at = change_at(&listed.code_changes, index, |change| change.index);
+                at.is_some_and(|at| {
                     let is_equal = listed.code_changes[at].code == *code.bytes();
                     if is_equal {
                         // It has been hashed already, and perhaps translated.
@@ -257,16 +290,15 @@ impl<'a> ListView<'a> {
                 })
             }
             TxChange::Slot(_, slot, word) => self.find_slot(position, slot).is_ok_and(|(_, changes)| {
-                let at = changes.binary_search_by_key(&index, |change| change.index);
-                at.is_ok_and(|at| changes[at].value == *word)
+                let at = change_at(changes, index, |change| change.index);
+                at.is_some_and(|at| changes[at].value == *word)
             }),
         }
     }
 
     /// Whether everything in the list was accessed.
     pub fn is_exhausted(&self) -> bool {
-        self.accounts.iter().all(|account| account.base.get().is_some())
-            && self.words.iter().all(|word| word.get().is_some())
+        self.accounts.iter().all(|account| account.base.is_set()) && self.words.iter().all(WordCell::is_set)
     }
 
     /// What the block changed, once it is known that the list is right.
@@ -274,11 +306,10 @@ impl<'a> ListView<'a> {
         let mut diff = Diff::default();
         for (position, changes) in self.list.0.iter().enumerate() {
             let cells = &self.accounts[position];
-            let base = cells.base.get()?;
-            let (after, code) = self.account_of(position, base.account, u32::MAX);
-            let before = base.account;
-            let storage_wiped = before.is_some() && !base.deletions.is_empty();
-            let storage = if after.is_some() { self.storage_diff(changes, cells, base)? } else { Vec::new() };
+            let before = cells.base.get()?;
+            let (after, code) = self.account_of(position, before, u32::MAX);
+            let storage_wiped = before.is_some() && !cells.base.deletions().is_empty();
+            let storage = if after.is_some() { self.storage_diff(changes, cells)? } else { Vec::new() };
             if before == after && storage.is_empty() && !storage_wiped {
                 continue;
             }
@@ -295,12 +326,12 @@ impl<'a> ListView<'a> {
         Some(diff)
     }
 
-    fn storage_diff(&self, changes: &AccountChanges, cells: &AccountCells, base: &Base) -> Option<Vec<SlotDiff>> {
+    fn storage_diff(&self, changes: &AccountChanges, cells: &AccountCells) -> Option<Vec<SlotDiff>> {
         let mut storage = Vec::with_capacity(changes.storage_changes.len());
-        let last_deletion = base.deletions.last();
+        let last_deletion = cells.base.deletions().last();
         for (slot_changes, word) in changes.storage_changes.iter().zip(&self.words[cells.first_word..]) {
             let last = slot_changes.changes.last()?;
-            let before = if last_deletion.is_some() { U256::ZERO } else { *word.get()? };
+            let before = if last_deletion.is_some() { U256::ZERO } else { word.get()? };
             let is_gone = last_deletion.is_some_and(|deletion| *deletion >= last.index);
             let after = if is_gone { U256::ZERO } else { last.value };
             if before != after {
@@ -315,6 +346,7 @@ impl<'a> ListView<'a> {
 pub(super) struct ListReader<'v, 'a> {
     view: &'v ListView<'a>,
     index: Cell<u32>,
+    last: LastPosition,
     /// Codes in the list whose accounts were read here.
     codes: RefCell<B256Map<Code>>,
 }
@@ -322,7 +354,16 @@ pub(super) struct ListReader<'v, 'a> {
 impl<'v, 'a> ListReader<'v, 'a> {
     /// The state before the block.
     pub fn new(view: &'v ListView<'a>) -> Self {
-        Self { view, index: Cell::new(0), codes: RefCell::default() }
+        Self { view, index: Cell::new(0), last: LastPosition::default(), codes: RefCell::default() }
+    }
+
+    /// What was looked up last, for looking up more.
+    pub fn last(&self) -> &LastPosition {
+        &self.last
+    }
+
+    fn position(&self, address: &Address) -> Result<usize, ReadError> {
+        self.view.position(address, &self.last)
     }
 
     /// From now on the state before `index`. Whoever has read from here must forget it.
@@ -333,7 +374,7 @@ impl<'v, 'a> ListReader<'v, 'a> {
 
 impl StateReader for ListReader<'_, '_> {
     fn account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
-        let (account, code) = self.view.account(address, self.index.get())?;
+        let (account, code) = self.view.account(self.position(address)?, self.index.get())?;
         if let Some(code) = code
             && code.hash() != KECCAK256_EMPTY
         {
@@ -343,11 +384,11 @@ impl StateReader for ListReader<'_, '_> {
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
-        self.view.storage(address, slot, self.index.get())
+        self.view.storage(self.position(address)?, slot, self.index.get())
     }
 
     fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
-        self.view.has_storage(address, self.index.get())
+        self.view.has_storage(self.position(address)?, self.index.get())
     }
 
     fn code(&self, code_hash: &B256) -> Result<Code, ReadError> {
