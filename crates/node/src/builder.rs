@@ -119,7 +119,8 @@ impl Node {
             let mut trie = StateTrie::from_root(site.state.root());
             trie.apply_from(&site.amendments.then(diff), site.state).map_err(|error| error.to_string())
         };
-        let mut executor = BlockExecutor::new(&self.spec, &header, site.state);
+        let executor = BlockExecutor::new(&self.spec, &header, site.state);
+        let mut executor = executor.with_tier(self.config.tier.as_deref());
         if !rules.has_status_receipts {
             executor = executor.with_root_after(&root_after);
         }
@@ -141,6 +142,10 @@ impl Node {
         let senders = chosen.transactions.iter().map(|transaction| transaction.sender).collect();
         let block = seal(block, senders, site.parent.total_difficulty);
         let layer = Arc::new(layer_of(block, outcome, trie));
+        if let Some(list) = &layer.block_access_list {
+            // A hint for whoever executes the block when its layer is gone.
+            self.current_view().caches.put_access_list(layer.block.hash, Arc::new(list.clone()));
+        }
         Ok(BuiltBlock {
             block: Arc::clone(&layer.block),
             receipts: Arc::clone(&layer.receipts),

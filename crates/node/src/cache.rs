@@ -7,7 +7,7 @@ use crate::ChainBlock;
 use alloy_primitives::B256;
 use lru::LruCache;
 use rialto_state::Diff;
-use rialto_stf::{Header, Receipt};
+use rialto_stf::{BlockAccessList, Header, Receipt};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Values by block hash, those least recently used leaving first.
@@ -60,6 +60,8 @@ pub(crate) struct Caches {
     receipts: Mutex<Weighted<Arc<Vec<Receipt>>>>,
     /// What dev mode had changed outside of blocks when it mined a block.
     amendments: Mutex<Weighted<Arc<Diff>>>,
+    /// What blocks that were built or executed here read and wrote.
+    access_lists: Mutex<Weighted<Arc<BlockAccessList>>>,
 }
 
 impl Caches {
@@ -69,6 +71,7 @@ impl Caches {
             blocks: Weighted::new(MAX_BYTES),
             receipts: Weighted::new(MAX_BYTES),
             amendments: Weighted::new(MAX_BYTES),
+            access_lists: Weighted::new(MAX_BYTES),
         }
     }
 
@@ -97,6 +100,15 @@ impl Caches {
         let slots = amendments.accounts.iter().map(|account| ITEM_BYTES * (1 + account.storage.len())).sum::<usize>();
         let codes = amendments.codes.iter().map(rialto_state::Code::len).sum::<usize>();
         put(&self.amendments, hash, amendments, slots + codes);
+    }
+
+    pub fn access_list(&self, hash: &B256) -> Option<Arc<BlockAccessList>> {
+        get(&self.access_lists, hash)
+    }
+
+    pub fn put_access_list(&self, hash: B256, list: Arc<BlockAccessList>) {
+        let weight = list.item_count() * ITEM_BYTES;
+        put(&self.access_lists, hash, list, weight);
     }
 
     pub fn receipts(&self, hash: &B256) -> Option<Arc<Vec<Receipt>>> {

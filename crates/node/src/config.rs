@@ -2,11 +2,16 @@
 
 use crate::PoolConfig;
 use alloy_primitives::{Address, Bytes};
+use rialto_parallel::Strategy;
+use rialto_stf::BlockAccessList;
 use rialto_store::StoreOptions;
+use rialto_vm::Tier;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a node is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeConfig {
     /// Where the database lies; `None` for one in memory.
     pub datadir: Option<PathBuf>,
@@ -24,6 +29,17 @@ pub struct NodeConfig {
     pub fee_recipient: Address,
     /// Whether state may be changed outside of blocks, heads unwound, and unsigned transactions mined.
     pub is_dev: bool,
+    /// Threads that run a block's transactions; one is sequential. They change how long it takes and nothing else.
+    pub threads: NonZeroUsize,
+    /// Where compiled code is, if any.
+    pub tier: Option<Arc<dyn Tier>>,
+}
+
+impl NodeConfig {
+    /// How a block is run that comes with this access list.
+    pub(crate) fn strategy<'a>(&'a self, access_list: Option<&'a BlockAccessList>) -> Strategy<'a> {
+        Strategy { tier: self.tier.as_deref(), access_list, ..Strategy::with_threads(self.threads) }
+    }
 }
 
 impl Default for NodeConfig {
@@ -37,6 +53,8 @@ impl Default for NodeConfig {
             extra_data: Bytes::from_static(b"rialto"),
             fee_recipient: Address::ZERO,
             is_dev: false,
+            threads: NonZeroUsize::MIN,
+            tier: None,
         }
     }
 }

@@ -1,15 +1,18 @@
 //! A block on its parent's state: everything that is checked, and everything that comes out.
 
+use crate::prefetch::ReadAhead;
 use crate::tree::Layer;
 use crate::{BlockId, ChainBlock, ChainView, ImportError, NodeError, StateView, codec};
 use alloy_primitives::Address;
-use rialto_state::{Diff, StateReader};
+use rialto_parallel::{Strategy, execute};
+use rialto_state::Diff;
 use rialto_stf::{
-    Block, BlockError, BlockRules, ChainSpec, Header, Outcome, Transaction, TxError, execute, recover_sender,
-    validate_header, validate_ommers, verify_outcome,
+    Block, BlockError, BlockRules, ChainSpec, Header, Outcome, Transaction, TxError, recover_sender, validate_header,
+    validate_ommers, verify_outcome,
 };
 use rialto_store::CanonicalBlock;
 use rialto_trie::StateTrie;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Ancestors that ommers are compared with.
@@ -66,6 +69,8 @@ pub(crate) struct Task<'a> {
     pub state: &'a StateView,
     /// The parent's header.
     pub parent: &'a Header,
+    /// How the block is run.
+    pub strategy: Strategy<'a>,
 }
 
 impl Task<'_> {
@@ -87,23 +92,28 @@ impl Task<'_> {
 
     /// Executes the block and compares all but the state root with its header.
     pub fn outcome(&self, block: &Block, senders: &[Address]) -> Result<Outcome, ImportError> {
-        self.outcome_on(block, senders, self.state)
-    }
-
-    /// As [`Task::outcome`], reading from another reader of the parent's state.
-    pub fn outcome_on(
-        &self,
-        block: &Block,
-        senders: &[Address],
-        reader: &dyn StateReader,
-    ) -> Result<Outcome, ImportError> {
         let root_after = |diff: &Diff| {
             let mut trie = StateTrie::from_root(self.state.root());
             trie.apply_from(diff, self.state).map_err(|error| error.to_string())
         };
-        let outcome = execute(self.spec, block, Some(senders), reader, Some(&root_after))?;
+        let (spec, reader) = (self.spec, self.state);
+        let outcome = execute(spec, block, Some(senders), reader, Some(&root_after), &self.strategy)?;
         verify_outcome(&block.header, &outcome)?;
         Ok(outcome)
+    }
+
+    /// As [`Task::outcome`], while other threads read ahead.
+    fn outcome_with_read_ahead(&self, block: &Block, senders: &[Address]) -> Result<Outcome, ImportError> {
+        if self.strategy.threads == NonZeroUsize::MIN {
+            return self.outcome(block, senders);
+        }
+        let ahead = ReadAhead::of(block, senders, self.strategy.access_list);
+        std::thread::scope(|scope| {
+            ahead.begin(scope, self.state);
+            let outcome = self.outcome(block, senders);
+            ahead.end();
+            outcome
+        })
     }
 
     /// Everything: checks, execution, root. `trie` is that of the parent's state, and is that of the block's state afterwards.
@@ -118,7 +128,7 @@ impl Task<'_> {
             Some(senders) => senders,
             None => recover_senders(self.spec, &block)?,
         };
-        let outcome = self.outcome(&block, &senders)?;
+        let outcome = self.outcome_with_read_ahead(&block, &senders)?;
         let expected = block.header.state_root;
         let found = trie.apply_from(&outcome.diff, self.state).map_err(NodeError::Trie)?;
         if found != expected {

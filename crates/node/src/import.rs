@@ -27,7 +27,7 @@ impl Node {
             return Ok(());
         }
         let is_merged = self.spec.rules_at(block.header.number, block.header.timestamp).is_merged;
-        let layer = self.execute_on_parent(&mut writer, &view, block, None)?;
+        let layer = self.execute_on_parent(&mut writer, &view, block, None, None)?;
         if is_merged || layer.block.total_difficulty > view.head().total_difficulty {
             let view = self.show_layer(layer);
             self.make_head(&mut writer, &view, hash, None)?;
@@ -54,7 +54,7 @@ impl Node {
             writer.note_invalid(hash, invalid.clone());
             return Ok(invalid.into());
         }
-        let claimed = block_access_list.map(|list| list.hash());
+        let claimed = block_access_list.as_ref().map(BlockAccessList::hash);
         let result = match self.own_payload(&hash) {
             Some(layer) => Ok(layer),
             None if claimed.is_some() && claimed != block.header.block_access_list_hash => {
@@ -62,7 +62,7 @@ impl Node {
                 let error = "block_access_list: expected the list that the header commits to, found another".into();
                 return Ok(PayloadStatus::Invalid { latest_valid_hash, error });
             }
-            None => self.execute_on_parent(&mut writer, &view, block, None),
+            None => self.execute_on_parent(&mut writer, &view, block, None, block_access_list),
         };
         let error = match result {
             Ok(layer) => {
@@ -86,20 +86,24 @@ impl Node {
         Ok(invalid.into())
     }
 
-    /// Executes a block on its parent's state. Nothing is kept yet but the tries in memory.
+    /// Executes a block on its parent's state, where it comes with an access list by that. Nothing is kept yet but the tries in
+    /// memory.
     pub(crate) fn execute_on_parent(
         &self,
         writer: &mut Writer,
         view: &ChainView,
         block: Block,
         senders: Option<Vec<Address>>,
+        access_list: Option<BlockAccessList>,
     ) -> Result<Arc<Layer>, ImportError> {
         let parent_hash = block.header.parent_hash;
         let Some(parent) = view.header(BlockId::Hash(parent_hash))? else {
             return Err(ImportError::UnknownParent { parent_hash });
         };
         let (view, state) = self.state_of(writer, view, &parent_hash)?;
-        let task = Task { spec: &self.spec, view: &view, state: &state, parent: &parent };
+        let access_list = access_list.map(Arc::new).or_else(|| view.caches.access_list(&block.hash()));
+        let strategy = self.config.strategy(access_list.as_deref());
+        let task = Task { spec: &self.spec, view: &view, state: &state, parent: &parent, strategy };
         let mut trie = writer.take_trie(&parent_hash, parent.state_root);
         let begin = Instant::now();
         let layer = task.layer(block, senders, &mut trie)?;
@@ -133,7 +137,9 @@ impl Node {
         while let Some(block) = missing.pop() {
             let parent_hash = block.block.header.parent_hash;
             let parent = view.header(BlockId::Hash(parent_hash))?.ok_or(ImportError::UnknownParent { parent_hash })?;
-            let task = Task { spec: &self.spec, view: &view, state: &state, parent: &parent };
+            let access_list = view.caches.access_list(&block.hash);
+            let strategy = self.config.strategy(access_list.as_deref());
+            let task = Task { spec: &self.spec, view: &view, state: &state, parent: &parent, strategy };
             let mut trie = writer.take_trie(&parent_hash, parent.state_root);
             let layer = Arc::new(task.layer(block.block.clone(), Some(block.senders.clone()), &mut trie)?);
             writer.trie = Some((layer.block.hash, trie));

@@ -22,6 +22,7 @@ mod node;
 mod payloads;
 mod pipeline;
 mod pool;
+mod prefetch;
 mod state_view;
 mod stats;
 mod tree;

@@ -1,16 +1,21 @@
-//! Many blocks in a row, with two of them under way at any time.
+//! Many blocks in a row, with several of them under way at any time.
 //!
 //! Executing a block needs what the blocks before it changed, but not their tries. So one thread executes, each block on the diffs
-//! of those before, while another, a few blocks behind, updates the tries, compares roots and makes the layers. All of them are
-//! committed together, which saves a flush of the disk for each. A block that turns out not to be valid ends the run; what
+//! of those before, while another, a few blocks behind, updates the tries, compares roots and makes the layers. A third is a few
+//! blocks ahead: it recovers senders, which needs no state at all, and reads what is known that a block will read, so that it is in
+//! memory then. All of them are committed together, which saves a flush of the disk for each. A block that turns out not to be valid ends the run; what
 //! was before it is committed.
 
 use crate::execution::{Task, layer_of, recover_senders, seal};
+use crate::prefetch::ReadAhead;
 use crate::tree::Layer;
 use crate::{ChainBlock, ChainView, ImportError, Node, NodeError, StateView};
+use alloy_primitives::Address;
 use rialto_stf::{Block, BlockError, Outcome};
 use rialto_trie::StateTrie;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
@@ -19,6 +24,8 @@ const MAX_RUN: usize = 32;
 /// Blocks that may be executed ahead of their root.
 const AHEAD: usize = 4;
 
+/// A block, and who sent its transactions.
+type Prepared = (Block, Result<Vec<Address>, BlockError>);
 /// A block of which all but the root is checked.
 type Executed = (Arc<ChainBlock>, Outcome);
 
@@ -80,10 +87,16 @@ impl Node {
         let trie = writer.take_trie(&hash, root);
         let begin = Instant::now();
         let (sender, receiver) = sync_channel(AHEAD);
+        let (prepared_sender, prepared) = sync_channel(AHEAD);
+        let progress = AtomicUsize::new(0);
         let (executed, rooted) = std::thread::scope(|scope| {
             let below = state.clone();
             let roots = scope.spawn(move || root_all(receiver, below, trie));
-            let executed = self.execute_all(&view, state, blocks, sender);
+            let (before, progress) = (state.clone(), &progress);
+            scope.spawn(move || self.prepare_all(&before, blocks, progress, prepared_sender));
+            let executed = self.execute_all(&view, state, prepared, progress, sender);
+            // Whatever is still read ahead is of no use.
+            progress.store(usize::MAX, Ordering::Relaxed);
             (executed, roots.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let (layers, trie, root_error) = rooted;
@@ -103,21 +116,42 @@ impl Node {
         }
     }
 
+    /// Recovers senders, hands the blocks on, and reads ahead what each will read, unless `progress` blocks are executed
+    /// before it comes to that. Only where blocks are executed by threads is there anything to gain by reading.
+    fn prepare_all(&self, state: &StateView, blocks: Vec<Block>, progress: &AtomicUsize, sender: SyncSender<Prepared>) {
+        for (index, block) in blocks.into_iter().enumerate() {
+            let senders = recover_senders(&self.spec, &block);
+            let ahead = match &senders {
+                Ok(senders) if self.config.threads > NonZeroUsize::MIN => ReadAhead::of(&block, senders, None),
+                _ => ReadAhead::default(),
+            };
+            if sender.send((block, senders)).is_err() {
+                // The run has ended.
+                return;
+            }
+            ahead.read_now(state, || progress.load(Ordering::Relaxed) > index);
+        }
+    }
+
     /// Executes the blocks, each on the diffs of those before, and hands them on.
     fn execute_all(
         &self,
         view: &ChainView,
         mut state: StateView,
-        blocks: Vec<Block>,
+        blocks: Receiver<Prepared>,
+        progress: &AtomicUsize,
         sender: SyncSender<Executed>,
     ) -> Result<(), RunError> {
         let mut parent = Arc::clone(view.head());
-        for (index, block) in blocks.into_iter().enumerate() {
+        for (index, (block, senders)) in blocks.into_iter().enumerate() {
             let at = |error: ImportError| RunError { index, error };
-            let task = Task { spec: &self.spec, view, state: &state, parent: &parent.block.header };
+            let access_list = view.caches.access_list(&block.hash());
+            let strategy = self.config.strategy(access_list.as_deref());
+            let task = Task { spec: &self.spec, view, state: &state, parent: &parent.block.header, strategy };
             task.check_header(&block).map_err(at)?;
-            let senders = recover_senders(&self.spec, &block).map_err(|error| at(error.into()))?;
+            let senders = senders.map_err(|error| at(error.into()))?;
             let outcome = task.outcome(&block, &senders).map_err(at)?;
+            progress.store(index + 1, Ordering::Relaxed);
             let block = seal(block, senders, parent.total_difficulty);
             state = state.with_executed(&block, Arc::new(outcome.diff.clone()));
             parent = Arc::clone(&block);

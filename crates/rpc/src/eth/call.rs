@@ -28,7 +28,7 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let spec = context.node.spec();
         let environment =
             CallEnvironment::new(spec, base.header, overlay, state_overrides.as_ref(), block_overrides.as_ref())?;
-        call(&environment, &args, context.limits.call_gas_cap)
+        call(&environment.with_tier(context.node.config().tier.as_deref()), &args, context.limits.call_gas_cap)
     })
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let spec = context.node.spec();
         let environment =
             CallEnvironment::new(spec, base.header, overlay, state_overrides.as_ref(), block_overrides.as_ref())?;
+        let environment = environment.with_tier(context.node.config().tier.as_deref());
         let gas = estimate(&environment, &args, context.limits.call_gas_cap)?;
         Ok(format!("{gas:#x}"))
     })

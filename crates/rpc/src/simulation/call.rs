@@ -5,7 +5,7 @@ use super::{BlockOverrides, CallArgs, Overlay, StateOverrides, rejection_text};
 use crate::RpcError;
 use alloy_primitives::{Address, U256};
 use rialto_stf::{BlockExecutor, BlockRules, ChainSpec, Checks, Header, TxError, TxOutcome};
-use rialto_vm::Tracer;
+use rialto_vm::{Tier, Tracer};
 
 /// Why a call was not run.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ pub(crate) struct CallEnvironment<'a> {
     pub state: Overlay<'a>,
     moves: PrecompileMoves,
     blob_base_fee: Option<U256>,
+    tier: Option<&'a dyn Tier>,
 }
 
 impl<'a> CallEnvironment<'a> {
@@ -60,7 +61,13 @@ impl<'a> CallEnvironment<'a> {
             Some(overrides) => overrides.apply(&mut state, rules)?.1,
             None => PrecompileMoves::new(),
         };
-        Ok(Self { spec, header, state, moves, blob_base_fee })
+        Ok(Self { spec, header, state, moves, blob_base_fee, tier: None })
+    }
+
+    /// Runs compiled code where `tier` has some. What is shown to a tracer is interpreted all the same.
+    pub(crate) fn with_tier(mut self, tier: Option<&'a dyn Tier>) -> Self {
+        self.tier = tier;
+        self
     }
 
     /// The rules in force.
@@ -74,7 +81,8 @@ impl<'a> CallEnvironment<'a> {
         if args.is_free() {
             header.base_fee_per_gas = header.base_fee_per_gas.map(|_| 0);
         }
-        let mut executor = BlockExecutor::new(self.spec, &header, &self.state).with_checks(Checks::CALL);
+        let executor = BlockExecutor::new(self.spec, &header, &self.state).with_tier(self.tier);
+        let mut executor = executor.with_checks(Checks::CALL);
         let blob_base_fee = if args.has_free_blobs() { Some(U256::ZERO) } else { self.blob_base_fee };
         if let Some(fee) = blob_base_fee {
             executor = executor.with_blob_base_fee(fee);
