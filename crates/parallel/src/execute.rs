@@ -1,7 +1,6 @@
 //! The way in: which strategy a block is run by.
 
 use crate::list;
-use crate::memory::BlockMemory;
 use crate::pool;
 use crate::scheduler::{self, Counts};
 use crate::strategy::Strategy;
@@ -70,7 +69,7 @@ fn execute_unchecked<'r>(
     validate_body(rules, block)?;
     let recovered = recovered?;
     let senders = senders.unwrap_or(&recovered);
-    if is_for_threads && let Some(done) = scheduler::run(chain, block, senders, BlockMemory::new(reader), strategy) {
+    if is_for_threads && let Some(done) = scheduler::run(chain, block, senders, reader, strategy) {
         return Ok(done);
     }
     let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;

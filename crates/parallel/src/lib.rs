@@ -6,12 +6,14 @@
 
 mod execute;
 mod list;
-mod memory;
 mod pool;
+mod record;
+mod replica;
 mod root;
 mod scheduler;
 mod strategy;
 mod sync;
+mod units;
 mod view;
 
 pub use execute::{execute, execute_counted};

@@ -1,130 +1,146 @@
-//! Who runs which transaction when.
+//! Who runs which transactions when.
 //!
 //! # Shape
-//! All threads do the same. Each takes the next transaction, runs it on what it can see from its place in the block, shows what came
-//! out to those behind it, and then, if nobody else is at it, commits what is ready, in the order of the block. There is no
-//! thread that only coordinates, and no lock is held while bytecode runs but the one for committing, and that only for a
-//! transaction whose turn it is.
+//! A block is cut into units of one transaction, or of a few small ones in a row. All threads do the same: each takes the next unit, runs
+//! it on what it can see from its place in the block, and commits it when all before it are committed. There is no thread that
+//! only coordinates, no lock, and no table that two threads write to: a thread learns what others committed from their records
+//! (`record`) and keeps what it knows in a copy of its own (`replica`).
 //!
 //! # Why the outcome is that of one thread
-//! Transactions are committed in their order. When it is a transaction's turn, all before it are committed, so the memory holds
-//! exactly the state that a single thread would have. If what the transaction read still holds, then running it now would
-//! do the same, and its changes are applied as they are. If not, it is run again, now, and what comes out needs no check.
+//! Units are committed in their order, each by the thread that ran it. When it is a unit's turn, that thread has applied all
+//! records before it, so its replica holds exactly the state that a single thread would have. If what the unit read still
+//! holds, then running it now would do the same, and its changes are made the state. If not, it is run again, now, and what
+//! comes out needs no check.
 //!
-//! The check compares values, not versions, and no more of them than the transaction looked at: who adds to a balance does not
+//! The check compares values, not versions, and no more of them than the unit looked at: who adds to a balance does not
 //! depend on it, and who takes from it depends on its being enough ([`rialto_state::AccountRead`]).
 //!
-//! # Running again
-//! A thread that is far enough ahead looks at what was run and waits for its turn: what has become stale is run again before its
-//! turn comes. While it is, what it wrote is an estimate: those behind it that need it wait. A transaction is run early at most
-//! [`MAX_EARLY_RUNS`] times, and once in its turn, so a block costs a bounded number of runs. Where most transactions have to be run
-//! again, nothing is gained by more threads, and the rest of the block is run by one, at the speed of one.
+//! # Seeing ahead
+//! What a unit that waits for its turn has done is an estimate of what it will be found to have done: it lies in the log as a version
+//! of its own, and units behind it read it in the stead of what is committed. A thread that is far enough ahead looks whether
+//! its own units that wait have become stale, and runs them again before their turn.
+//!
+//! # Bounds
+//! A unit is run at most [`MAX_RUNS`] times. Where most have to be run again in their turn, nothing is gained by more threads, and
+//! the rest of the block is run by one, at the speed of one.
 //!
 //! # Errors
 //! Whatever goes wrong here, the block is executed again by one thread from the beginning, whose error is the answer: an invalid block
 //! is refused for the same reason whoever refuses it.
 
-use crate::memory::{BlockMemory, Index};
 use crate::pool::on_threads;
+use crate::record::{Hasher, Record};
+use crate::replica::Replica;
 use crate::strategy::Strategy;
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, lock, spin_loop, try_lock, yield_now};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, OnceLock, Ordering, lock, spin_loop, yield_now};
+use crate::units::units;
 use crate::view::View;
 use alloy_primitives::{Address, U256, map::AddressMap};
-use rialto_stf::{Block, BlockExecutor, ChainSpec, Outcome, TxEffects, TxRunner, set_balance_change};
+use rialto_state::{StateReader, TxChanges};
+use rialto_stf::{Block, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner, UnitEffects, set_balance_change};
+use std::collections::VecDeque;
+use std::ops::Range;
 
-/// How often a transaction is run before its turn.
-const MAX_EARLY_RUNS: u8 = 3;
-/// How far ahead of the last committed transaction others are run, for each thread.
-const AHEAD_FOR_EACH_THREAD: usize = 6;
-/// Of how many last committed transactions it is remembered whether they had to be run in their turn.
+/// How often a unit is run at most, its turn included.
+const MAX_RUNS: u8 = 4;
+/// How far ahead of the last committed unit others are run, for each thread.
+const AHEAD_FOR_EACH_THREAD: usize = 8;
+/// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
 const TOO_MANY_AGAIN: u32 = 11;
 /// Looks for something to do before a thread lets others have the core.
-const SPINS: usize = 64;
+const SPINS: usize = 200;
 
-/// How a block was run.
+/// How a block was run, in transactions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Transactions that were committed as they had been run before their turn.
+    /// Those that were committed as they had been run before their turn.
     pub ahead: usize,
-    /// Transactions that had to be run in their turn, since something that they had read was changed.
+    /// Those that were run, or run again, in their turn.
+    pub in_turn: usize,
+    /// Of these, those that had been run before, for nothing.
     pub again: usize,
-    /// Runs before their turn that were for nothing.
-    pub wasted: usize,
-    /// Transactions that one thread ran alone.
+    /// Those that one thread ran alone.
     pub alone: usize,
-    /// Transactions that were run by the block's access list.
+    /// Those that were run by the block's access list.
     pub by_list: usize,
 }
 
-/// A transaction that was run.
-struct Done {
-    effects: Box<TxEffects>,
-    /// Whether those behind it see what it did.
-    is_published: bool,
-    /// What was published when it was last known to be current.
-    checked_at: usize,
-}
-
-/// A transaction's state.
-enum State {
-    /// Nobody has taken it.
-    Open,
-    /// Somebody is at it.
-    Running,
-    Done(Done),
-    /// It needs what this one is going to write.
-    Waiting(Index),
-    /// It has to be run at its turn.
-    Turn,
-    Committed,
-}
-
-/// A transaction's state, and how often it was run.
-struct Slot {
-    state: State,
-    runs: u8,
-}
-
-/// What only one thread at a time has.
+/// A unit's place in the log that all threads read.
 #[derive(Default)]
-struct Book {
-    /// What the committed transactions did, in their order.
-    effects: Vec<Box<TxEffects>>,
-    counts: Counts,
-    /// A bit for each of the last committed transactions: whether it had to be run in its turn. The last is the lowest.
-    again: u32,
-    /// What one thread would have stopped at.
-    has_failed: bool,
+struct Entry {
+    /// What the unit did when it was first run, if that was before its turn.
+    estimate: OnceLock<Record>,
+    /// What it did, if that is not what the estimate says.
+    last: OnceLock<Record>,
+    /// What came of it, once it is committed.
+    result: OnceLock<UnitResult>,
+}
+
+impl Entry {
+    /// What the unit did. Of a committed one.
+    fn record(&self) -> &Record {
+        self.last.get().or_else(|| self.estimate.get()).expect("a committed unit has a record")
+    }
+}
+
+/// What is kept of a committed unit for the end.
+struct UnitResult {
+    outcomes: Vec<TxOutcome>,
+    /// Where a list is made: what was read, and what each transaction changed.
+    listed: Option<(rialto_state::Footprint, Vec<TxChanges>)>,
 }
 
 /// A block under way.
 struct Run<'a, 'r> {
     block: &'a Block,
     senders: &'a [Address],
-    /// For each transaction the previous one of its sender.
+    units: Vec<Range<usize>>,
+    /// For each transaction the unit of the previous one of its sender, if that is another unit.
     previous: Vec<Option<usize>>,
-    memory: &'a BlockMemory<'r>,
-    slots: Vec<Mutex<Slot>>,
+    log: Vec<Entry>,
     max_ahead: usize,
-    /// The next transaction that nobody has taken.
-    next: AtomicUsize,
-    /// Transactions that are committed.
-    committed: AtomicUsize,
-    /// How often anything was shown to others.
-    publications: AtomicUsize,
-    /// Whether all should stop.
-    is_over: AtomicBool,
-    book: Mutex<Book>,
     /// Whether what changed is to be listed (EIP-7928).
     has_list: bool,
+    /// The next unit that nobody has taken.
+    next: AtomicUsize,
+    /// Units that are committed.
+    committed: AtomicUsize,
+    /// A bit for each of the last committed units: whether it had to be run again in its turn. The last is the lowest. Only who has
+    /// the turn writes it.
+    again: AtomicU32,
+    /// Whether one thread goes on alone.
+    is_over: AtomicBool,
+    /// Whether something went wrong.
+    has_failed: AtomicBool,
+    /// The replica of a thread that is done, and how many units are in it.
+    spare: Mutex<Option<(usize, Replica<'r>)>>,
+    ahead: AtomicUsize,
+    in_turn: AtomicUsize,
+    run_again: AtomicUsize,
+}
+
+/// A unit that was run and waits for its turn.
+struct Waiting {
+    unit: usize,
+    /// `None` where it could not be run before its turn.
+    effects: Option<UnitEffects>,
+    /// Tips that are not in the footprint.
+    tips: U256,
+    has_guessed: bool,
+    /// Units that were committed when it was last known to be current.
+    checked_at: usize,
+    runs: u8,
 }
 
 /// A thread's own things.
-struct Worker<'v, 'm, 'r> {
-    view: &'v View<'m, 'r>,
+struct Worker<'v, 'l, 'r> {
+    view: &'v View<'l, 'r>,
     runner: TxRunner<'v>,
+    waiting: VecDeque<Waiting>,
+    /// Units that are in the replica.
+    applied: usize,
 }
 
 /// Runs the block on several threads. `None` where something went wrong.
@@ -132,330 +148,290 @@ pub(crate) fn run(
     chain: &ChainSpec,
     block: &Block,
     senders: &[Address],
-    memory: BlockMemory<'_>,
+    reader: &(dyn StateReader + Sync),
     strategy: &Strategy<'_>,
 ) -> Option<(Outcome, Counts)> {
+    let beneficiary = block.header.beneficiary;
     // A fee recipient that exists and is empty would be deleted by a tip of nothing (EIP-161), and here nothing is nothing.
-    if memory.committed_account(&block.header.beneficiary).ok()?.is_some_and(|account| account.is_empty()) {
+    if reader.account(&beneficiary).ok()?.is_some_and(|account| account.is_empty()) {
         return None;
     }
-    let (mut outcome, counts) = run_on(chain, block, senders, &memory, strategy)?;
-    if !memory.commit_diff(&outcome.diff) || memory.has_failed() {
-        return None;
-    }
-    outcome.diff = memory.into_diff().ok()?;
-    Some((outcome, counts))
-}
-
-fn run_on(
-    chain: &ChainSpec,
-    block: &Block,
-    senders: &[Address],
-    memory: &BlockMemory<'_>,
-    strategy: &Strategy<'_>,
-) -> Option<(Outcome, Counts)> {
-    let after_all = View::new(memory);
-    after_all.aim(Index::MAX, None);
-    let mut executor = BlockExecutor::new(chain, &block.header, &after_all).with_tier(strategy.tier);
+    let hasher = Hasher::default();
+    let rules = chain.rules_at(block.header.number, block.header.timestamp);
+    let run = Run::new(block, senders, strategy, rules.has_access_lists);
+    let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary);
+    let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
     executor.begin().ok()?;
-    let has_list = executor.access_list().is_some();
-    if !memory.commit_diff(&executor.take_diff()) {
-        return None;
-    }
-    let run = Run::new(block, senders, memory, strategy, has_list);
+    let begun = executor.take_diff();
     on_threads(strategy.threads, || {
-        let view = View::new(memory);
-        let runner =
-            TxRunner::new(chain, &block.header, &view, HASH_SEED).with_tier(strategy.tier).with_changes(has_list);
-        run.work(&mut Worker { view: &view, runner });
+        let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
+        replica.apply_diff(&begun);
+        let view = View::new(replica, beneficiary);
+        let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
+        let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
+        let applied = run.work(Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0 });
+        run.spare(applied, view.replica.into_inner());
     });
-    let Book { effects, mut counts, has_failed, .. } = std::mem::take(&mut *lock(&run.book));
-    if has_failed {
+    if run.has_failed.load(Ordering::Acquire) {
         return None;
     }
-    let committed = effects.len();
-    for (transaction, effects) in block.transactions.iter().zip(effects) {
-        if let Some(list) = executor.access_list() {
-            list.access_account(&block.header.beneficiary);
-            list.access_all_read(&effects);
-            list.end_part(effects.changes);
-        }
-        executor.accept(transaction, effects.outcome).ok()?;
-    }
-    run.retract_all(committed);
-    counts.alone = block.transactions.len() - committed;
-    for (transaction, sender) in block.transactions.iter().zip(senders).skip(committed) {
-        executor.transaction(transaction, *sender).ok()?;
-    }
-    let outcome = executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default()).ok()?;
+    let (mut outcome, counts) = run.finish(executor, &own)?;
+    let mut replica = own.replica.into_inner();
+    replica.apply_diff(&outcome.diff);
+    outcome.diff = replica.into_diff().ok()?;
     Some((outcome, counts))
 }
 
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x7061_7261_6c6c_656c;
 
-fn previous_of_sender(senders: &[Address]) -> Vec<Option<usize>> {
-    let mut last = AddressMap::<usize>::default();
-    senders.iter().enumerate().map(|(index, sender)| last.insert(*sender, index)).collect()
-}
-
-fn index_of(position: usize) -> Index {
-    Index::try_from(position).expect("a block has less than 2^32 transactions")
-}
-
 impl<'a, 'r> Run<'a, 'r> {
-    fn new(
-        block: &'a Block,
-        senders: &'a [Address],
-        memory: &'a BlockMemory<'r>,
-        strategy: &Strategy<'_>,
-        has_list: bool,
-    ) -> Self {
+    fn new(block: &'a Block, senders: &'a [Address], strategy: &Strategy<'_>, has_list: bool) -> Self {
+        let units = units(block, strategy.threads.get(), has_list);
+        let mut last = AddressMap::<usize>::default();
+        let mut previous = Vec::with_capacity(senders.len());
+        for (unit, range) in units.iter().enumerate() {
+            for sender in &senders[range.clone()] {
+                previous.push(last.insert(*sender, unit).filter(|other| *other != unit));
+            }
+        }
         Self {
             block,
             senders,
-            previous: previous_of_sender(senders),
-            memory,
-            slots: block.transactions.iter().map(|_| Mutex::new(Slot { state: State::Open, runs: 0 })).collect(),
+            previous,
+            log: units.iter().map(|_| Entry::default()).collect(),
+            units,
             max_ahead: AHEAD_FOR_EACH_THREAD * strategy.threads.get(),
+            has_list,
             next: AtomicUsize::new(0),
             committed: AtomicUsize::new(0),
-            publications: AtomicUsize::new(0),
+            again: AtomicU32::new(0),
             is_over: AtomicBool::new(false),
-            book: Mutex::new(Book::default()),
-            has_list,
+            has_failed: AtomicBool::new(false),
+            spare: Mutex::new(None),
+            ahead: AtomicUsize::new(0),
+            in_turn: AtomicUsize::new(0),
+            run_again: AtomicUsize::new(0),
         }
     }
 
-    fn work(&self, worker: &mut Worker<'_, '_, 'r>) {
+    /// Runs and commits units until there is nothing left for this thread; how many are in its replica then.
+    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>) -> usize {
         let mut idle = 0;
-        loop {
-            let committed = self.committed.load(Ordering::Acquire);
-            if committed == self.slots.len() || self.is_over.load(Ordering::Acquire) {
-                return;
+        while !self.is_over.load(Ordering::Acquire) {
+            let has_committed = self.commit_own(&mut worker);
+            let is_done = worker.waiting.is_empty() && self.next.load(Ordering::Relaxed) >= self.units.len();
+            if is_done {
+                break;
             }
-            let has_run = self.run_next(worker, committed);
-            let has_committed = self.commit_ready(worker);
-            if has_run || has_committed || self.renew_one(worker) {
+            if has_committed || self.run_next(&mut worker) || self.renew_one(&mut worker) {
                 idle = 0;
                 continue;
             }
             idle += 1;
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
+        worker.applied
     }
 
-    fn slot(&self, position: usize) -> MutexGuard<'_, Slot> {
-        lock(&self.slots[position])
-    }
-
-    /// Takes the next transaction, if there is one near enough, and runs it.
-    fn run_next(&self, worker: &mut Worker<'_, '_, 'r>, committed: usize) -> bool {
-        let end = self.slots.len().min(committed + self.max_ahead);
-        let take = |next: usize| (next < end).then_some(next + 1);
-        let Ok(position) = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else { return false };
-        {
-            let mut slot = self.slot(position);
-            slot.state = State::Running;
+    /// Keeps the replica if no other has more in it.
+    fn spare(&self, applied: usize, replica: Replica<'r>) {
+        let mut spare = lock(&self.spare);
+        if spare.as_ref().is_none_or(|(other, _)| *other < applied) {
+            *spare = Some((applied, replica));
         }
-        self.run_early(worker, position);
+    }
+
+    /// Applies what others have committed.
+    fn catch_up(&self, worker: &mut Worker<'_, '_, '_>) {
+        let committed = self.committed.load(Ordering::Acquire);
+        if worker.applied < committed {
+            let mut replica = worker.view.replica.borrow_mut();
+            self.log[worker.applied..committed].iter().for_each(|entry| replica.apply(entry.record()));
+            worker.applied = committed;
+        }
+    }
+
+    /// Takes the next unit, if there is one near enough, and runs it.
+    fn run_next<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
+        let end = self.units.len().min(worker.applied + self.max_ahead);
+        let take = |next: usize| (next < end).then_some(next + 1);
+        let Ok(unit) = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else { return false };
+        let waiting = self.run_unit(worker, unit, 0);
+        // Whoever comes to its turn in a moment is not told of before.
+        if let Some(effects) = &waiting.effects
+            && self.committed.load(Ordering::Acquire) < unit
+        {
+            let hasher = &worker.view.replica.borrow().hasher;
+            let _ = self.log[unit].estimate.set(Record::guess(&effects.footprint, hasher, waiting.tips));
+        }
+        worker.waiting.push_back(waiting);
         true
     }
 
-    /// Runs a transaction, which this thread has marked as running, on what it can see from its place.
-    fn run_early(&self, worker: &mut Worker<'_, '_, 'r>, position: usize) {
-        let publications = self.publications.load(Ordering::Acquire);
-        let committed = self.committed.load(Ordering::Acquire);
-        let waits = self.previous[position].is_some_and(|previous| previous >= committed);
-        let foreseen = waits.then(|| (self.senders[position], self.block.transactions[position].nonce));
-        worker.view.aim(index_of(position), foreseen);
-        let state = match worker.runner.run(&self.block.transactions[position], self.senders[position]) {
-            Ok(effects) => {
-                let effects = Box::new(effects);
-                // What is committed in a moment need not be shown before.
-                let is_published = self.committed.load(Ordering::Acquire) != position;
-                if is_published {
-                    self.memory.publish(&effects.footprint, index_of(position));
-                    self.publications.fetch_add(1, Ordering::AcqRel);
-                }
-                // Run in its turn, it can't have read anything that changes.
-                let checked_at = if committed == position { usize::MAX } else { publications };
-                State::Done(Done { effects, is_published, checked_at })
-            }
-            Err(_) => worker.view.awaited().map_or(State::Turn, State::Waiting),
-        };
-        let mut slot = self.slot(position);
-        slot.runs += 1;
-        slot.state = state;
+    /// Runs a unit on what can be seen from its place.
+    fn run_unit<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>, unit: usize, runs: u8) -> Waiting {
+        self.catch_up(worker);
+        let applied = worker.applied;
+        let range = self.units[unit].clone();
+        self.aim(worker, unit);
+        let (transactions, senders) = (&self.block.transactions[range.clone()], &self.senders[range]);
+        let effects = worker.runner.run_together(transactions, senders, &worker.view.tips).ok();
+        let has_guessed = worker.view.has_guessed();
+        Waiting { unit, effects, tips: worker.view.tips.get(), has_guessed, checked_at: applied, runs: runs + 1 }
     }
 
-    /// Looks for a transaction that waits for its turn and has become stale, or can be run now, and runs it again.
-    fn renew_one(&self, worker: &mut Worker<'_, '_, 'r>) -> bool {
-        let committed = self.committed.load(Ordering::Acquire);
-        let next = self.next.load(Ordering::Relaxed).min(self.slots.len());
-        (committed + 1..next).any(|position| {
-            let Some(slot) = try_lock(&self.slots[position]) else { return false };
-            self.take_stale(slot, position) && {
-                self.run_early(worker, position);
-                true
-            }
-        })
+    fn aim<'l>(&'l self, worker: &Worker<'_, 'l, '_>, unit: usize) {
+        let applied = worker.applied;
+        let layers = self.log[applied..unit].iter().filter_map(|entry| entry.estimate.get());
+        let foreseen = self.units[unit].clone().filter_map(|position| {
+            let previous = self.previous[position]?;
+            (previous >= applied).then(|| (self.senders[position], self.block.transactions[position].nonce))
+        });
+        worker.view.aim(layers, foreseen);
     }
 
-    /// Whether the transaction is to be run again; it is marked as running then.
-    fn take_stale(&self, mut slot: MutexGuard<'_, Slot>, position: usize) -> bool {
-        if slot.runs >= MAX_EARLY_RUNS {
-            return false;
+    /// Looks for a unit of this thread that waits and has become stale, and runs it again.
+    fn renew_one<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
+        self.catch_up(worker);
+        for place in 1..worker.waiting.len() {
+            let waiting = &worker.waiting[place];
+            if waiting.checked_at == worker.applied || waiting.runs + 1 >= MAX_RUNS {
+                continue;
+            }
+            let (unit, runs) = (waiting.unit, waiting.runs);
+            self.aim(worker, unit);
+            let is_current = waiting
+                .effects
+                .as_ref()
+                .is_some_and(|effects| worker.view.is_current(&effects.footprint, waiting.tips));
+            if !is_current {
+                worker.waiting[place] = self.run_unit(worker, unit, runs);
+                return true;
+            }
+            worker.waiting[place].checked_at = worker.applied;
         }
-        match &mut slot.state {
-            State::Done(done) => {
-                let publications = self.publications.load(Ordering::Acquire);
-                if done.checked_at >= publications {
-                    return false;
-                }
-                if self.memory.is_current(&done.effects.footprint, index_of(position)) {
-                    done.checked_at = publications;
-                    return false;
-                }
-                let State::Done(done) = std::mem::replace(&mut slot.state, State::Running) else { return false };
-                drop(slot);
-                self.take_back(&done, position);
-                true
-            }
-            State::Waiting(by) => {
-                let by = *by as usize;
-                let is_there = by < self.committed.load(Ordering::Acquire)
-                    || try_lock(&self.slots[by]).is_some_and(|other| matches!(other.state, State::Done(_)));
-                if is_there {
-                    slot.state = State::Running;
-                }
-                is_there
-            }
-            _ => false,
-        }
+        false
     }
 
-    /// Takes back what a transaction has shown, before it is run again. Those behind it see what was there before it.
-    fn take_back(&self, done: &Done, position: usize) {
-        if done.is_published {
-            self.memory.retract(&done.effects.footprint, index_of(position));
-        }
-    }
-
-    /// Takes back what was shown from this transaction on: one thread goes on from here.
-    fn retract_all(&self, from: usize) {
-        for position in from..self.slots.len() {
-            if let State::Done(done) = &self.slot(position).state {
-                self.take_back(done, position);
-            }
-        }
-    }
-
-    /// Commits what is ready, unless another thread is at it; whether anything was.
-    fn commit_ready(&self, worker: &mut Worker<'_, '_, 'r>) -> bool {
+    /// Commits the units of this thread whose turn it is; whether there was one.
+    fn commit_own<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
         let mut has_committed = false;
         loop {
-            // Whoever has the book looks again after giving it back.
-            let Some(mut book) = try_lock(&self.book) else { return has_committed };
-            while !self.is_over.load(Ordering::Acquire) && self.commit_next(&mut book, worker) {
-                has_committed = true;
-            }
-            drop(book);
-            let next = self.committed.load(Ordering::Acquire);
-            if next == self.slots.len() || self.is_over.load(Ordering::Acquire) {
+            self.catch_up(worker);
+            let is_turn = worker.waiting.front().is_some_and(|waiting| waiting.unit == worker.applied);
+            if !is_turn || self.is_over.load(Ordering::Acquire) {
                 return has_committed;
             }
-            if matches!(self.slot(next).state, State::Open | State::Running) {
-                return has_committed;
+            let Some(waiting) = worker.waiting.pop_front() else { return has_committed };
+            has_committed = true;
+            if self.commit(worker, waiting).is_none() {
+                self.has_failed.store(true, Ordering::Release);
+                self.is_over.store(true, Ordering::Release);
             }
         }
     }
 
-    /// Commits the next transaction, if it is ready.
-    fn commit_next(&self, book: &mut Book, worker: &mut Worker<'_, '_, 'r>) -> bool {
-        let position = self.committed.load(Ordering::Relaxed);
-        if position == self.slots.len() {
-            return false;
+    /// Commits a unit when all before it are committed and applied. `None` where it can't be done.
+    fn commit<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>, waiting: Waiting) -> Option<()> {
+        let unit = waiting.unit;
+        let is_current = |waiting: &Waiting| {
+            waiting.effects.as_ref().is_some_and(|effects| {
+                waiting.checked_at == unit && !waiting.has_guessed || {
+                    let replica = worker.view.replica.borrow();
+                    replica.is_current(&effects.footprint, waiting.has_guessed, waiting.tips)
+                }
+            })
+        };
+        let is_ahead = is_current(&waiting);
+        let was_in_turn = waiting.checked_at == unit;
+        self.count(unit, is_ahead, was_in_turn);
+        let Waiting { effects, tips, .. } = if is_ahead { waiting } else { self.run_unit(worker, unit, waiting.runs) };
+        let UnitEffects { outcomes, mut footprint, mut changes } = effects?;
+        let beneficiary = self.block.header.beneficiary;
+        let is_paid = |used: &rialto_state::AccountUse| used.read.address == beneficiary && used.is_changed();
+        // Where the fee recipient's account itself was changed, what it was owed is in it.
+        let tip = if footprint.accounts.iter().any(is_paid) { U256::ZERO } else { tips };
+        let record = worker.view.replica.borrow().record_of(&mut footprint, tip, tips)?;
+        if let Some(changes) = changes.first_mut() {
+            self.correct_balances(worker, &record, changes)?;
         }
-        let (state, runs) = {
-            let mut slot = self.slot(position);
-            if matches!(slot.state, State::Open | State::Running) {
-                return false;
-            }
-            (std::mem::replace(&mut slot.state, State::Committed), slot.runs)
-        };
-        book.counts.wasted += usize::from(runs.saturating_sub(1));
-        let effects = match state {
-            State::Done(done)
-                if done.checked_at == usize::MAX
-                    || self.memory.is_current(&done.effects.footprint, index_of(position)) =>
-            {
-                book.counts.ahead += 1;
-                book.again <<= 1;
-                Some(done.effects)
-            }
-            state => {
-                book.counts.again += 1;
-                book.again = book.again << 1 | 1;
-                self.run_in_turn(worker, state, position)
-            }
-        };
-        let is_done = effects.is_some_and(|effects| self.commit(book, effects, position));
-        book.has_failed |= !is_done;
-        let is_hopeless = (book.again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN;
-        if !is_done || is_hopeless {
+        worker.view.replica.borrow_mut().apply(&record);
+        let entry = &self.log[unit];
+        let _ = entry.last.set(record);
+        let listed = self.has_list.then_some((footprint, changes));
+        let _ = entry.result.set(UnitResult { outcomes, listed });
+        worker.applied = unit + 1;
+        self.committed.store(unit + 1, Ordering::Release);
+        Some(())
+    }
+
+    /// Counts a unit, and ends the run of many threads where they are of no use.
+    fn count(&self, unit: usize, is_ahead: bool, was_in_turn: bool) {
+        let transactions = self.units[unit].len();
+        let counter = if is_ahead && !was_in_turn { &self.ahead } else { &self.in_turn };
+        counter.fetch_add(transactions, Ordering::Relaxed);
+        if !is_ahead {
+            self.run_again.fetch_add(transactions, Ordering::Relaxed);
+        }
+        let again = self.again.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
+        self.again.store(again, Ordering::Relaxed);
+        if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
             self.is_over.store(true, Ordering::Release);
         }
-        is_done
     }
 
-    /// Runs a transaction when all before it are committed.
-    fn run_in_turn(&self, worker: &mut Worker<'_, '_, 'r>, state: State, position: usize) -> Option<Box<TxEffects>> {
-        let shown = match state {
-            State::Done(done) if done.is_published => Some(done.effects),
-            _ => None,
-        };
-        if let Some(effects) = &shown {
-            self.memory.mark_estimates(&effects.footprint, index_of(position));
-        }
-        worker.view.aim(index_of(position), None);
-        let effects = worker.runner.run(&self.block.transactions[position], self.senders[position]).ok().map(Box::new);
-        if let Some(effects) = &shown {
-            self.memory.retract(&effects.footprint, index_of(position));
-        }
-        effects
-    }
-
-    /// Makes what a transaction did the state.
-    fn commit(&self, book: &mut Book, mut effects: Box<TxEffects>, position: usize) -> bool {
+    /// The balances that a run knew may have moved since: the list says what they are now.
+    fn correct_balances(&self, worker: &Worker<'_, '_, '_>, record: &Record, changes: &mut TxChanges) -> Option<()> {
+        let replica = worker.view.replica.borrow();
         let beneficiary = self.block.header.beneficiary;
-        let before = if self.has_list { self.balances_of(&effects, beneficiary) } else { Vec::new() };
-        let is_done = self.memory.commit(&effects.footprint, index_of(position))
-            && self.memory.pay(&beneficiary, effects.outcome.tip);
-        // The balances that the run knew may have moved since: the list says what they are now.
-        for (address, before) in before {
-            set_balance_change(&mut effects.changes, address, before, self.balance(&address));
+        let balance = |address: &Address| -> Option<U256> {
+            let account = replica.account(replica.hasher.account(address), address).ok()?;
+            Some(account.map_or(U256::ZERO, |account| account.balance))
+        };
+        for change in &record.accounts {
+            let after = change.after.map_or(U256::ZERO, |account| account.balance);
+            set_balance_change(changes, change.address, balance(&change.address)?, after);
         }
-        book.effects.push(effects);
-        self.publications.fetch_add(1, Ordering::AcqRel);
-        self.committed.store(position + 1, Ordering::Release);
-        is_done
+        if !record.tip.is_zero() {
+            let before = balance(&beneficiary)?;
+            set_balance_change(changes, beneficiary, before, before.saturating_add(record.tip));
+        }
+        Some(())
     }
 
-    /// The committed balances of all accounts whose balance the transaction may change.
-    fn balances_of(&self, effects: &TxEffects, beneficiary: Address) -> Vec<(Address, U256)> {
-        let others = effects
-            .footprint
-            .accounts
-            .iter()
-            .filter(|account| account.is_changed())
-            .map(|account| account.read.address)
-            .filter(|other| *other != beneficiary);
-        std::iter::once(beneficiary).chain(others).map(|address| (address, self.balance(&address))).collect()
-    }
-
-    fn balance(&self, address: &Address) -> U256 {
-        let account = self.memory.committed_account(address);
-        account.ok().flatten().map_or(U256::ZERO, |account| account.balance)
+    /// Takes what was committed to the executor, and runs what was not.
+    fn finish(mut self, mut executor: BlockExecutor<'_>, own: &View<'_, 'r>) -> Option<(Outcome, Counts)> {
+        let committed = self.committed.load(Ordering::Acquire);
+        let (applied, replica) = lock(&self.spare).take()?;
+        own.replica.replace(replica);
+        for (unit, (entry, range)) in self.log.drain(..).zip(&self.units).take(committed).enumerate() {
+            if unit >= applied {
+                own.replica.borrow_mut().apply(entry.record());
+            }
+            let UnitResult { outcomes, listed } = entry.result.into_inner()?;
+            if let (Some(list), Some((footprint, changes))) = (executor.access_list(), listed) {
+                list.access_account(&self.block.header.beneficiary);
+                list.access_all_read(&footprint);
+                changes.into_iter().for_each(|changes| list.end_part(changes));
+            }
+            for (transaction, outcome) in self.block.transactions[range.clone()].iter().zip(outcomes) {
+                executor.accept(transaction, outcome).ok()?;
+            }
+        }
+        let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
+        for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
+            executor.transaction(transaction, *sender).ok()?;
+        }
+        let counts = Counts {
+            ahead: self.ahead.into_inner(),
+            in_turn: self.in_turn.into_inner(),
+            again: self.run_again.into_inner(),
+            alone: self.senders.len() - rest,
+            by_list: 0,
+        };
+        let outcome =
+            executor.finish(&self.block.ommers, self.block.withdrawals.as_deref().unwrap_or_default()).ok()?;
+        Some((outcome, counts))
     }
 }

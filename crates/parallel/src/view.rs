@@ -1,76 +1,138 @@
-//! What a transaction reads, from its place in the block.
+//! What a unit of transactions reads, from its place in the block.
 //!
-//! A view belongs to one thread, which aims it at the transaction that it is about to run.
+//! A view belongs to one thread, which aims it at the unit that it is about to run. It sees, from the top: what earlier units did that
+//! were run and are not committed yet, each in its own version; what is committed; the state before the block.
 //!
 //! # Foresight
 //! Of a transaction whose sender has an earlier one that is not done yet, the nonce that it will find is known beforehand: its own,
 //! or the block is not valid. The view says so, and the check at its turn finds out whether it was true. So a sender's
 //! transactions run at the same time like anybody's.
 
-use crate::memory::{BlockMemory, Index, Seen};
+use crate::record::Record;
+use crate::replica::{Replica, with_tips};
 use alloy_primitives::{Address, B256, U256};
-use rialto_state::{Account, Code, ReadError, StateReader};
-use std::cell::Cell;
+use rialto_state::{Account, Code, Footprint, ReadError, StateReader};
+use std::cell::{Cell, RefCell};
 
 /// See the module's documentation.
-pub(crate) struct View<'m, 'r> {
-    memory: &'m BlockMemory<'r>,
-    index: Cell<Index>,
-    foreseen: Cell<Option<(Address, u64)>>,
-    awaited: Cell<Option<Index>>,
+pub(crate) struct View<'l, 'r> {
+    pub replica: RefCell<Replica<'r>>,
+    beneficiary: Address,
+    /// Of units before this one, in their order.
+    layers: RefCell<Vec<&'l Record>>,
+    foreseen: RefCell<Vec<(Address, u64)>>,
+    has_guessed: Cell<bool>,
+    /// Tips of the unit so far that the fee recipient has not got.
+    pub tips: Cell<U256>,
 }
 
-impl<'m, 'r> View<'m, 'r> {
-    /// A view from before the first transaction.
-    pub fn new(memory: &'m BlockMemory<'r>) -> Self {
-        Self { memory, index: Cell::new(0), foreseen: Cell::new(None), awaited: Cell::new(None) }
+impl<'l, 'r> View<'l, 'r> {
+    /// A view of what the replica knows.
+    pub fn new(replica: Replica<'r>, beneficiary: Address) -> Self {
+        Self {
+            replica: RefCell::new(replica),
+            beneficiary,
+            layers: RefCell::default(),
+            foreseen: RefCell::default(),
+            has_guessed: Cell::new(false),
+            tips: Cell::new(U256::ZERO),
+        }
     }
 
-    /// Looks from the place of the transaction at `index`. `foreseen` is an account with the nonce that it will have.
-    pub fn aim(&self, index: Index, foreseen: Option<(Address, u64)>) {
-        self.index.set(index);
-        self.foreseen.set(foreseen);
-        self.awaited.set(None);
+    /// Looks from a unit's place: `layers` are those before it that are not committed, `foreseen` accounts with the nonces that
+    /// they will have.
+    pub fn aim(&self, layers: impl Iterator<Item = &'l Record>, foreseen: impl Iterator<Item = (Address, u64)>) {
+        let mut own = self.layers.borrow_mut();
+        own.clear();
+        own.extend(layers);
+        let mut own = self.foreseen.borrow_mut();
+        own.clear();
+        own.extend(foreseen);
+        self.has_guessed.set(false);
+        self.tips.set(U256::ZERO);
     }
 
-    /// The transaction that has to be run before this one can be, if that is why a read failed.
-    pub fn awaited(&self) -> Option<Index> {
-        self.awaited.get()
+    /// Whether anything was read that is not committed.
+    pub fn has_guessed(&self) -> bool {
+        self.has_guessed.get()
     }
 
-    fn value<T>(&self, seen: Seen<T>) -> Result<T, ReadError> {
-        match seen {
-            Seen::Value(value) => Ok(value),
-            Seen::Estimate(by) => {
-                self.awaited.set(Some(by));
-                Err(ReadError::Backend("an earlier transaction is run again".into()))
+    /// Whether what was read is what would be read now.
+    pub fn is_current(&self, footprint: &Footprint, tips_ahead: U256) -> bool {
+        self.tips.set(tips_ahead);
+        let is_account = |then: &rialto_state::AccountRead| {
+            self.account(&then.address).is_ok_and(|now| then.holds_for(now.as_ref()))
+        };
+        let is_slot =
+            |(address, slot, word): (&Address, &U256, &U256)| self.storage(address, slot).is_ok_and(|now| now == *word);
+        footprint.account_reads().all(is_account) && footprint.slot_reads().all(is_slot)
+    }
+
+    fn guessed<T>(&self, value: T) -> T {
+        self.has_guessed.set(true);
+        value
+    }
+
+    fn account_below(&self, address: &Address) -> Result<Option<Account>, ReadError> {
+        let replica = self.replica.borrow();
+        let hash = replica.hasher.account(address);
+        let is_paid = *address == self.beneficiary;
+        let mut tips = if is_paid { self.tips.get() } else { U256::ZERO };
+        for layer in self.layers.borrow().iter().rev() {
+            if let Some(change) = layer.account(hash, address) {
+                return Ok(self.guessed(with_tips(change.after, tips)));
+            }
+            if is_paid {
+                self.has_guessed.set(true);
+                tips = tips.saturating_add(layer.tip);
             }
         }
+        Ok(with_tips(replica.account(hash, address)?, tips))
     }
 }
 
 impl StateReader for View<'_, '_> {
     fn account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
-        let account = self.value(self.memory.account_at(address, self.index.get())?)?;
-        match self.foreseen.get() {
-            Some((sender, nonce)) if sender == *address => Ok(account.map(|account| Account { nonce, ..account })),
-            _ => Ok(account),
+        let account = self.account_below(address)?;
+        let foreseen = self.foreseen.borrow();
+        match foreseen.iter().find(|(sender, _)| sender == address) {
+            // Its turn comes after that of the earlier one, which is a change of this account in the replica.
+            Some((_, nonce)) => Ok(account.map(|account| Account { nonce: *nonce, ..account })),
+            None => Ok(account),
         }
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
-        self.value(self.memory.slot_at(address, slot, self.index.get())?)
+        let replica = self.replica.borrow();
+        let hash = replica.hasher.slot(address, slot);
+        if let Some(change) = self.layers.borrow().iter().rev().find_map(|layer| layer.slot(hash, address, slot)) {
+            return Ok(self.guessed(change.after));
+        }
+        match replica.known_slot(hash, address, slot) {
+            Some(word) => Ok(word),
+            None => replica.reader().storage(address, slot),
+        }
     }
 
+    /// Asked of accounts without nonce and code, which can't have got any storage in this block.
     fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
-        self.memory.has_storage(address)
+        let replica = self.replica.borrow();
+        Ok(!replica.is_wiped(address) && replica.reader().has_storage(address)?)
     }
 
     fn code(&self, code_hash: &B256) -> Result<Code, ReadError> {
-        self.memory.code(code_hash)
+        let replica = self.replica.borrow();
+        if let Some(code) = replica.known_code(code_hash) {
+            return Ok(code.clone());
+        }
+        let layers = self.layers.borrow();
+        match layers.iter().flat_map(|layer| &layer.codes).find(|code| code.hash() == *code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => replica.reader().code(code_hash),
+        }
     }
 
     fn block_hash(&self, number: u64) -> Result<B256, ReadError> {
-        self.memory.block_hash(number)
+        self.replica.borrow().reader().block_hash(number)
     }
 }

@@ -151,10 +151,10 @@ proptest! {
         let expected = rialto_stf::execute(&chain, &block, None, &state, None);
         let expected = expected.expect("a valid block");
         for count in THREADS {
-            let (outcome, Counts { ahead, again, alone, .. }) =
+            let (outcome, Counts { ahead, in_turn, alone, .. }) =
                 execute_counted(&chain, &block, None, &state, None, &strategy(count)).expect("a valid block");
             assert_equal(&format!("{count} threads"), &outcome, &expected);
-            prop_assert_eq!(ahead + again + alone, plans.len());
+            prop_assert_eq!(ahead + in_turn + alone, plans.len());
         }
     }
 }

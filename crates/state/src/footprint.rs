@@ -59,6 +59,8 @@ impl AccountUse {
 /// A slot that was read.
 #[derive(Clone, Copy, Debug)]
 pub struct SlotUse {
+    /// Whether it was read. Otherwise it is of an account that was deleted and made again, and was empty.
+    pub is_read: bool,
     /// Which of the accounts it belongs to.
     pub account: u32,
     /// Slot number.
@@ -88,7 +90,8 @@ impl Footprint {
 
     /// Address, slot and word of each slot that was read.
     pub fn slot_reads(&self) -> impl Iterator<Item = (&Address, &U256, &U256)> {
-        self.slots.iter().map(|slot| (self.address_of(slot), &slot.slot, &slot.before))
+        let read = self.slots.iter().filter(|slot| slot.is_read);
+        read.map(|slot| (self.address_of(slot), &slot.slot, &slot.before))
     }
 
     /// The address of the account that a slot belongs to.

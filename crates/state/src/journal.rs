@@ -840,7 +840,7 @@ impl<'r> Journal<'r> {
         read.filter(is_absent).map(|slot| (self.address_of(slot), slot.key))
     }
 
-    /// What was read and what became of it, of a journal that had one transaction, which is closed.
+    /// What was read and what became of it. All transactions must be closed.
     pub fn footprint(&self) -> Footprint {
         assert!(self.undo.is_empty(), "a transaction is still open");
         let mut codes: Vec<Code> = Vec::new();
@@ -858,8 +858,9 @@ impl<'r> Journal<'r> {
             codes.sort_unstable_by_key(Code::hash);
             codes.dedup_by_key(|code| code.hash());
         }
-        let read = self.slots.iter().filter(|slot| slot.loaded && slot.generation == 0);
-        let slots = read.map(|slot| SlotUse {
+        let used = |slot: &&SlotEntry| slot.loaded && (slot.generation == 0 || self.is_changed_slot(slot));
+        let slots = self.slots.iter().filter(used).map(|slot| SlotUse {
+            is_read: slot.generation == 0,
             account: slot.account,
             slot: slot.key,
             before: slot.base,

@@ -8,13 +8,11 @@
 //! Accesses have no index, so they may come at any time and as often as they like; changes come in the order of the parts.
 //! Everything is put in order once, at the end.
 
-use crate::{
-    AccountChanges, BalanceChange, BlockAccessList, CodeChange, NonceChange, SlotChanges, StorageChange, TxEffects,
-};
+use crate::{AccountChanges, BalanceChange, BlockAccessList, CodeChange, NonceChange, SlotChanges, StorageChange};
 use alloc::vec::Vec;
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, U256};
-use rialto_state::{Journal, TxChange, TxChanges};
+use rialto_state::{Footprint, Journal, TxChange, TxChanges};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -67,10 +65,10 @@ impl BlockListBuilder {
         }
     }
 
-    /// Notes all that a transaction read.
-    pub fn access_all_read(&mut self, effects: &TxEffects) {
-        effects.footprint.account_reads().for_each(|read| self.access_account(&read.address));
-        effects.footprint.slot_reads().for_each(|(address, slot, _)| self.access_slot(address, *slot));
+    /// Notes all that was read.
+    pub fn access_all_read(&mut self, footprint: &Footprint) {
+        footprint.account_reads().for_each(|read| self.access_account(&read.address));
+        footprint.slot_reads().for_each(|(address, slot, _)| self.access_slot(address, *slot));
     }
 
     /// Ends the next part of the block, which changed this.

@@ -4,7 +4,7 @@
 //! by hand. A transaction that is not valid leaves it as it was.
 
 use crate::access_list::BlockListBuilder;
-use crate::transact::{Mode, TxOutcome, transact};
+use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{
     BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, Receipt,
     ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
@@ -275,7 +275,7 @@ impl<'r> BlockExecutor<'r> {
 
     /// Runs the next transaction, which `sender` signed, and appends its receipt.
     pub fn transaction(&mut self, transaction: &Transaction, sender: Address) -> Result<TxOutcome, TxError> {
-        let mode = Mode { checks: self.checks, pays_tip: true };
+        let mode = Mode { checks: self.checks, tip: Tip::Paid };
         let result = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender);
         let mut outcome = match result {
             Ok(outcome) => outcome,

@@ -6,9 +6,11 @@
 //! pays one, and if each read the balance, no two transactions would be independent.
 
 use crate::executor::{BlockGas, block_context};
-use crate::transact::{Mode, TxOutcome, transact};
+use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
-use alloy_primitives::Address;
+use alloc::vec::Vec;
+use alloy_primitives::{Address, U256};
+use core::cell::Cell;
 use rialto_state::{Footprint, Journal, StateReader, TxChanges};
 use rialto_vm::{Tier, Vm};
 
@@ -21,6 +23,17 @@ pub struct TxEffects {
     pub footprint: Footprint,
     /// What it changed in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
     pub changes: TxChanges,
+}
+
+/// What transactions in a row did and on what they depended.
+#[derive(Clone, Debug)]
+pub struct UnitEffects {
+    /// What each did.
+    pub outcomes: Vec<TxOutcome>,
+    /// What they read and changed together.
+    pub footprint: Footprint,
+    /// What each changed, in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
+    pub changes: Vec<TxChanges>,
 }
 
 /// See the module's documentation.
@@ -55,7 +68,7 @@ impl<'r> TxRunner<'r> {
     /// Runs a transaction as if it were the block's first: whether there is room for it is not looked at.
     pub fn run(&mut self, transaction: &Transaction, sender: Address) -> Result<TxEffects, TxError> {
         self.vm.forget();
-        let mode = Mode { checks: Checks::ALL, pays_tip: false };
+        let mode = Mode { checks: Checks::ALL, tip: Tip::Left };
         let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
         let clears_empty = self.rules.vm.clears_empty_accounts;
         let changes = if self.has_changes {
@@ -67,6 +80,36 @@ impl<'r> TxRunner<'r> {
         Ok(TxEffects { outcome, footprint: self.vm.journal.footprint(), changes })
     }
 
+    /// Runs transactions one after the other, on one journal, the first of them on what the reader says. `tips` is what the fee
+    /// recipient is owed of their tips: it gets the others itself, once a transaction has looked at its account, so the reader
+    /// must add `tips` to its balance.
+    pub fn run_together(
+        &mut self,
+        transactions: &[Transaction],
+        senders: &[Address],
+        tips: &Cell<U256>,
+    ) -> Result<UnitEffects, TxError> {
+        self.vm.forget();
+        tips.set(U256::ZERO);
+        let mode = Mode { checks: Checks::ALL, tip: Tip::PaidIfLoaded };
+        let clears_empty = self.rules.vm.clears_empty_accounts;
+        let mut outcomes = Vec::with_capacity(transactions.len());
+        let mut changes = Vec::new();
+        for (transaction, sender) in transactions.iter().zip(senders) {
+            let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, *sender)?;
+            if !self.vm.journal.account(self.vm.beneficiary()).loaded {
+                tips.set(tips.get().saturating_add(outcome.tip));
+            }
+            if self.has_changes {
+                changes.push(self.vm.journal.end_tx_with_changes(clears_empty));
+            } else {
+                self.vm.journal.end_tx(clears_empty);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(UnitEffects { outcomes, footprint: self.vm.journal.footprint(), changes })
+    }
+
     /// Runs a transaction on a state that is already what it will be at its turn, so that it can pay its tip, too. What it read
     /// is what its reader was asked, and [`TxRunner::journal`] knows.
     pub fn run_in_place(
@@ -75,7 +118,7 @@ impl<'r> TxRunner<'r> {
         sender: Address,
     ) -> Result<(TxOutcome, TxChanges), TxError> {
         self.vm.forget();
-        let mode = Mode { checks: Checks::ALL, pays_tip: true };
+        let mode = Mode { checks: Checks::ALL, tip: Tip::Paid };
         let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
         let changes = self.vm.journal.end_tx_with_changes(self.rules.vm.clears_empty_accounts);
         Ok((outcome, changes))

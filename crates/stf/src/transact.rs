@@ -148,8 +148,19 @@ struct Checked {
 pub(crate) struct Mode {
     /// The checks that it has to pass.
     pub checks: Checks,
-    /// Whether the fee recipient gets its tip now; otherwise whoever runs the transaction sees to it.
-    pub pays_tip: bool,
+    /// What becomes of the tip.
+    pub tip: Tip,
+}
+
+/// What becomes of a transaction's tip.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tip {
+    /// The fee recipient gets it.
+    Paid,
+    /// The fee recipient gets it if anybody has looked at its account; otherwise whoever runs the transaction sees to it.
+    PaidIfLoaded,
+    /// Whoever runs the transaction sees to it.
+    Left,
 }
 
 /// Runs `transaction`, which `sender` signed, as the next one of a block.
@@ -412,8 +423,9 @@ fn settle(
     let price = checked.effective_gas_price;
     vm.journal.add_balance(checked.sender, U256::from(meters.limit - gas_used) * price);
     let tip = price.saturating_sub(vm.block().base_fee) * U256::from(gas_used);
-    if mode.pays_tip {
-        let beneficiary = vm.beneficiary();
+    let beneficiary = vm.beneficiary();
+    let is_loaded = vm.journal.account(beneficiary).loaded;
+    if mode.tip == Tip::Paid || (mode.tip == Tip::PaidIfLoaded && is_loaded) {
         vm.journal.load(beneficiary)?;
         vm.journal.add_balance(beneficiary, tip);
     }

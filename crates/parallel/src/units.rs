@@ -1,0 +1,66 @@
+//! What is run at a time: a few transactions in a row.
+//!
+//! Telling other threads what a transaction did costs as much as a transfer takes. So transactions that can't use much gas are run
+//! together, on one journal, and told of as one.
+
+use rialto_stf::Block;
+use std::ops::Range;
+
+/// Gas that a unit's transactions may use together, unless it is one transaction.
+const UNIT_GAS: u64 = 250_000;
+/// Most transactions of a unit.
+const UNIT_TRANSACTIONS: usize = 12;
+/// Units that each thread should get, so that they have done at about the same time.
+const UNITS_PER_THREAD: usize = 8;
+
+/// The block's transactions in units, for so many threads.
+pub(crate) fn units(block: &Block, threads: usize, is_alone: bool) -> Vec<Range<usize>> {
+    let transactions = &block.transactions;
+    let most = (transactions.len() / (UNITS_PER_THREAD * threads)).clamp(1, UNIT_TRANSACTIONS);
+    let most = if is_alone { 1 } else { most };
+    let mut units = Vec::with_capacity(transactions.len());
+    let (mut first, mut gas) = (0, 0u64);
+    for (position, transaction) in transactions.iter().enumerate() {
+        let is_full = position - first == most || gas.saturating_add(transaction.gas_limit) > UNIT_GAS;
+        if position > first && is_full {
+            units.push(first..position);
+            (first, gas) = (position, 0);
+        }
+        gas = gas.saturating_add(transaction.gas_limit);
+    }
+    if first < transactions.len() {
+        units.push(first..transactions.len());
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_stf::Transaction;
+
+    #[test]
+    fn every_transaction_is_in_one_unit() {
+        let block = |limits: &[u64]| {
+            let with = |gas_limit: &u64| Transaction { gas_limit: *gas_limit, ..Transaction::default() };
+            Block { transactions: limits.iter().map(with).collect(), ..Block::default() }
+        };
+        let transfers = [21_000; 200];
+        let mut mixed = transfers;
+        mixed[3] = 1_000_000;
+        mixed[4] = u64::MAX;
+        let rows: [(&str, &[u64], bool, usize); 5] = [
+            ("none", &[], false, 0),
+            ("few", &[21_000; 5], false, 5),
+            ("transfers", &transfers, false, 19),
+            ("one by one", &transfers, true, 200),
+            ("two large ones", &mixed, false, 21),
+        ];
+        for (name, limits, is_alone, expected) in rows {
+            let units = units(&block(limits), 2, is_alone);
+            assert_eq!(units.len(), expected, "{name}");
+            let all: Vec<usize> = units.into_iter().flatten().collect();
+            assert_eq!(all, (0..limits.len()).collect::<Vec<_>>(), "{name}");
+        }
+    }
+}
