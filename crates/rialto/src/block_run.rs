@@ -1,12 +1,17 @@
 //! One block's execution outside the vectors: timed, and compared with its header as far as the state allows.
 
 use crate::block_input::InputBlock;
+use crate::execution::{Disagreement, Execution, Work};
 use alloy_primitives::{B256, hex};
 use rialto_state::{Log, StateReader};
 use rialto_stf::{
-    BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, RootAfter, TxError, receipts_root,
+    BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, RootAfter, TxError, ommers_hash, receipts_root,
     transactions_root, validate_body, verify_outcome, withdrawals_root,
 };
+use rialto_vm::Tier;
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 /// What a block did, and how long it took.
@@ -18,25 +23,86 @@ pub struct TimedOutcome {
     pub nanoseconds: u64,
 }
 
-/// Executes a block on the state of `reader`.
+/// Why there is no outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// The block is not valid, or the state could not be read.
+    Block(BlockError),
+    /// Two ways of running it do not agree.
+    Strategies(Disagreement),
+}
+
+impl From<BlockError> for RunError {
+    fn from(error: BlockError) -> Self {
+        Self::Block(error)
+    }
+}
+
+impl From<Disagreement> for RunError {
+    fn from(error: Disagreement) -> Self {
+        Self::Strategies(error)
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(error) => error.fmt(f),
+            Self::Strategies(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Executes a block on the state of `reader`, in each way of `execution`; the time is the first's.
 ///
 /// Its body is compared with the header before; the ommers, where a file has only their hashes, are taken on trust and
 /// not rewarded, which nothing but the state root would show.
-pub fn execute(
+pub fn execute<'a>(
+    execution: &'a Execution,
+    chain: &'a ChainSpec,
+    input: &'a InputBlock,
+    reader: &'a (dyn StateReader + Sync),
+    root_after: Option<RootAfter<'a>>,
+) -> Result<TimedOutcome, RunError> {
+    let mut block = Cow::Borrowed(&input.block);
+    if !input.has_ommers {
+        // Whoever executes it compares its body with its header once more.
+        block.to_mut().header.ommers_hash = ommers_hash(&[]);
+    }
+    let senders = Some(input.senders.as_slice());
+    let work = Work { chain, block: &block, senders, access_list: None, reader, root_after };
+    let way = &execution.way;
+    let timed = if way.threads == NonZeroUsize::MIN {
+        execute_sequentially(chain, input, reader, root_after, way.tier.as_deref())
+    } else {
+        validate(input, chain)?;
+        let start = Instant::now();
+        let outcome = execution.run_first(&work);
+        outcome.map(|outcome| TimedOutcome { outcome, nanoseconds: nanoseconds_since(start) })
+    };
+    let (first, nanoseconds) = match timed {
+        Ok(timed) => (Ok(timed.outcome), timed.nanoseconds),
+        Err(error) => (Err(error), 0),
+    };
+    execution.check(&work, &first)?;
+    Ok(TimedOutcome { outcome: first?, nanoseconds })
+}
+
+/// Executes a block on one thread.
+pub fn execute_sequentially<'a>(
     chain: &ChainSpec,
     input: &InputBlock,
-    reader: &dyn StateReader,
-    root_after: Option<RootAfter<'_>>,
+    reader: &'a dyn StateReader,
+    root_after: Option<RootAfter<'a>>,
+    tier: Option<&'a dyn Tier>,
 ) -> Result<TimedOutcome, BlockError> {
+    validate(input, chain)?;
     let block = &input.block;
-    let mut executor = BlockExecutor::new(chain, &block.header, reader);
+    let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(tier);
     if let Some(root_after) = root_after {
         executor = executor.with_root_after(root_after);
-    }
-    if input.has_ommers {
-        validate_body(executor.rules(), block)?;
-    } else {
-        validate_lists(input)?;
     }
     let start = Instant::now();
     executor.begin()?;
@@ -47,8 +113,21 @@ pub fn execute(
         })?;
     }
     let outcome = executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default())?;
-    let nanoseconds = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    Ok(TimedOutcome { outcome, nanoseconds })
+    Ok(TimedOutcome { outcome, nanoseconds: nanoseconds_since(start) })
+}
+
+fn nanoseconds_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Compares the body with the header.
+fn validate(input: &InputBlock, chain: &ChainSpec) -> Result<(), BlockError> {
+    let header = &input.block.header;
+    if input.has_ommers {
+        validate_body(chain.rules_at(header.number, header.timestamp), &input.block)
+    } else {
+        validate_lists(input)
+    }
 }
 
 /// Compares the lists of a body without ommers with the header.

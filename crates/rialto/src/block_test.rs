@@ -13,10 +13,11 @@ use crate::chain_config::{ChainError, chain_of};
 use crate::chain_store::{ChainStore, Executed, ImportError};
 use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::exceptions;
+use crate::execution::Execution;
 use crate::node_test::{Beside, NodeUnderTest};
 use crate::state_test::{first_difference, logs_hash};
 use crate::stateless::{self, StatelessInput, Witness};
-use crate::vectors::{CaseReport, Selection, TraceOutput, reborrow};
+use crate::vectors::{CaseReport, TraceOutput, VectorOptions, reborrow};
 use alloy_primitives::{B256, Bytes};
 use rialto_stf::json::{self, BlockJson, JsonCursor, JsonError};
 use rialto_stf::{Block, BlockAccessList, BlockError, DecodeError, Header, Receipt, receipts_root, recover_sender};
@@ -48,7 +49,7 @@ impl Rejection {
                 vec!["BlockException.UNKNOWN_PARENT", "BlockException.UNKNOWN_PARENT_ZERO"]
             }
             Self::Import(ImportError::Invalid(error)) => exceptions::of_block(error).to_vec(),
-            Self::Import(ImportError::Trie(_) | ImportError::TooManyBlocks) => Vec::new(),
+            Self::Import(ImportError::Trie(_) | ImportError::TooManyBlocks | ImportError::Strategies(_)) => Vec::new(),
             Self::AccessListHash { .. } => exceptions::ACCESS_LIST_HASH.to_vec(),
         }
     }
@@ -172,24 +173,24 @@ pub(crate) fn compare<T: PartialEq + fmt::Debug>(
 }
 
 /// Runs one test in memory, if it is selected.
-pub fn run_test(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace: TraceOutput<'_>) -> Vec<CaseReport> {
-    run(name, test, selection, trace, false)
+pub fn run_test(name: &str, test: &JsonCursor<'_>, options: &VectorOptions, trace: TraceOutput<'_>) -> Vec<CaseReport> {
+    run(name, test, options, trace, false)
 }
 
 /// Runs one test in memory and, in step with that, through a node, if it is selected.
 pub fn run_test_through_node(
     name: &str,
     test: &JsonCursor<'_>,
-    selection: &Selection,
+    options: &VectorOptions,
     trace: TraceOutput<'_>,
 ) -> Vec<CaseReport> {
-    run(name, test, selection, trace, true)
+    run(name, test, options, trace, true)
 }
 
 fn run(
     name: &str,
     test: &JsonCursor<'_>,
-    selection: &Selection,
+    options: &VectorOptions,
     trace: TraceOutput<'_>,
     has_node: bool,
 ) -> Vec<CaseReport> {
@@ -198,10 +199,10 @@ fn run(
     match network {
         Err(error) => report.error = Some(error.to_string()),
         Ok(network) => {
-            if !selection.wants_fork(&network) {
+            if !options.wants_fork(&network) {
                 return Vec::new();
             }
-            let result = check_test(name, test, &network, trace, has_node, &mut report);
+            let result = check_test(name, test, &network, &options.execution, trace, has_node, &mut report);
             report.error = result.err().map(|error| error.to_string());
             report.fork = network;
         }
@@ -213,12 +214,13 @@ fn check_test(
     name: &str,
     test: &JsonCursor<'_>,
     network: &str,
+    execution: &Execution,
     mut trace: TraceOutput<'_>,
     has_node: bool,
     report: &mut CaseReport,
 ) -> Result<(), BlockTestError> {
-    let mut store = genesis(test, network)?;
-    let node = if has_node { Some(NodeUnderTest::new(&store, test.field("pre")?.value())?) } else { None };
+    let mut store = genesis(test, network)?.run_by(execution.clone());
+    let node = if has_node { Some(NodeUnderTest::new(&store, test.field("pre")?.value(), execution)?) } else { None };
     let mut gas_used = 0;
     let mut logs = Vec::new();
     for (index, entry) in test.field("blocks")?.items()?.enumerate() {
@@ -337,10 +339,10 @@ fn import(
     trace: TraceOutput<'_>,
 ) -> Result<Result<Imported, Rejection>, BlockTestError> {
     let executed = match trace {
-        None => store.execute(block, None),
+        None => store.execute(block, access_list),
         Some(out) => {
             let mut tracer = JsonTracer::new(out, TraceOptions::default());
-            let executed = store.execute(block, Some(&mut tracer));
+            let executed = store.trace(block, &mut tracer);
             let fork = store.spec().fork_at(block.header.number, block.header.timestamp).to_string();
             let summary = match &executed {
                 Ok(executed) => Summary {

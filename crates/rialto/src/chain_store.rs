@@ -3,10 +3,11 @@
 //! States are whole copies. Vectors and example chains have small states and few blocks, and in return a side branch or a
 //! reorganisation needs nothing undone: the head is just another entry. A limit on blocks bounds what is kept.
 
+use crate::execution::{Disagreement, Execution, Work};
 use alloy_primitives::{B256, U256};
 use rialto_state::{Account, Code, MemoryState, ReadError, StateReader};
-use rialto_stf::{Block, BlockError, BlockExecutor, ChainSpec, Header, Outcome, TxError};
-use rialto_stf::{execute, recover_sender, validate_body, validate_header, validate_ommers, verify_outcome};
+use rialto_stf::{Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Header, Outcome, RootAfter, TxError};
+use rialto_stf::{recover_sender, validate_body, validate_header, validate_ommers, verify_outcome};
 use rialto_trie::{StateTrie, TrieError};
 use rialto_vm::Tracer;
 use std::collections::{BTreeMap, HashMap};
@@ -47,6 +48,8 @@ pub enum ImportError {
     Invalid(Box<BlockError>),
     /// The tries could not be updated.
     Trie(TrieError),
+    /// Two ways of running it do not agree.
+    Strategies(Disagreement),
     /// There are too many blocks already.
     TooManyBlocks,
 }
@@ -59,6 +62,7 @@ impl fmt::Display for ImportError {
             }
             Self::Invalid(error) => error.fmt(f),
             Self::Trie(error) => error.fmt(f),
+            Self::Strategies(error) => error.fmt(f),
             Self::TooManyBlocks => write!(f, "blocks: expected at most {MAX_BLOCKS}, found more"),
         }
     }
@@ -72,6 +76,12 @@ impl From<BlockError> for ImportError {
     }
 }
 
+impl From<Disagreement> for ImportError {
+    fn from(error: Disagreement) -> Self {
+        Self::Strategies(error)
+    }
+}
+
 impl From<TrieError> for ImportError {
     fn from(error: TrieError) -> Self {
         Self::Trie(error)
@@ -79,9 +89,9 @@ impl From<TrieError> for ImportError {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
 pub struct ChainStore {
     chain: ChainSpec,
+    execution: Execution,
     blocks: HashMap<B256, Rc<Imported>>,
     head: Rc<Imported>,
 }
@@ -94,7 +104,12 @@ impl ChainStore {
         let hash = genesis.hash();
         let total_difficulty = genesis.header.difficulty;
         let head = Rc::new(Imported { block: genesis, hash, total_difficulty, state, trie });
-        Ok(Self { chain, blocks: HashMap::from([(hash, Rc::clone(&head))]), head })
+        Ok(Self { chain, execution: Execution::default(), blocks: HashMap::from([(hash, Rc::clone(&head))]), head })
+    }
+
+    /// Blocks are run so from now on.
+    pub fn run_by(self, execution: Execution) -> Self {
+        Self { execution, ..self }
     }
 
     /// The chain's rules.
@@ -128,8 +143,29 @@ impl ChainStore {
         recent.map(|block| (block.block.header.number, block.hash)).collect()
     }
 
-    /// Checks and executes a block on its parent's state. The chain stays as it is; [`ChainStore::add`] adds the block.
-    pub fn execute(&self, block: &Block, tracer: Option<&mut dyn Tracer>) -> Result<Executed, ImportError> {
+    /// Checks and executes a block, which comes with this access list, on its parent's state. The chain stays as it is;
+    /// [`ChainStore::add`] adds the block.
+    pub fn execute(&self, block: &Block, access_list: Option<&BlockAccessList>) -> Result<Executed, ImportError> {
+        self.execute_with(block, |reader, root_after| {
+            let (chain, root_after) = (&self.chain, Some(root_after));
+            let work = Work { chain, block, senders: None, access_list, reader, root_after };
+            Ok(self.execution.run(&work)??)
+        })
+    }
+
+    /// As [`ChainStore::execute`], sequentially, with every step shown to `tracer`.
+    pub fn trace(&self, block: &Block, tracer: &mut dyn Tracer) -> Result<Executed, ImportError> {
+        self.execute_with(block, |reader, root_after| {
+            let executor = BlockExecutor::new(&self.chain, &block.header, reader).with_root_after(root_after);
+            Ok(execute_step_by_step(&self.chain, block, executor.with_tracer(tracer))?)
+        })
+    }
+
+    fn execute_with(
+        &self,
+        block: &Block,
+        execute: impl FnOnce(&ReaderWithHashes<'_>, RootAfter<'_>) -> Result<Outcome, ImportError>,
+    ) -> Result<Executed, ImportError> {
         let parent_hash = block.header.parent_hash;
         let parent = self.blocks.get(&parent_hash).ok_or(ImportError::UnknownParent { parent_hash })?;
         validate_header(&self.chain, &block.header, &parent.block.header)?;
@@ -140,13 +176,7 @@ impl ChainStore {
         }
         let reader = ReaderWithHashes { state: &parent.state, hashes: self.recent_hashes(&parent_hash) };
         let root_after = |diff: &rialto_state::Diff| parent.trie.clone().apply(diff).map_err(|error| error.to_string());
-        let outcome = match tracer {
-            None => execute(&self.chain, block, None, &reader, Some(&root_after))?,
-            Some(tracer) => {
-                let executor = BlockExecutor::new(&self.chain, &block.header, &reader).with_root_after(&root_after);
-                execute_step_by_step(&self.chain, block, executor.with_tracer(tracer))?
-            }
-        };
+        let outcome = execute(&reader, &root_after)?;
         let mut trie = parent.trie.clone();
         let state_root = trie.apply(&outcome.diff)?;
         Ok(Executed { parent: Rc::clone(parent), outcome, trie, state_root })

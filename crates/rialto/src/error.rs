@@ -4,10 +4,11 @@
 //! These end the command with exit code 2. A check that ran and failed is no error but an outcome (exit code 1), except
 //! in the vector runners, where a file that can't be read counts as a failed case.
 
+use crate::block_run::RunError;
 use rialto_node::NodeError;
 use rialto_rpc::StartError;
 use rialto_stf::json::JsonError;
-use rialto_stf::{BlockError, DecodeError, SignatureError};
+use rialto_stf::{DecodeError, SignatureError};
 use rialto_trie::TrieError;
 use std::fmt;
 use std::path::Path;
@@ -66,11 +67,11 @@ pub enum CliError {
         error: SignatureError,
     },
     /// A block can't be executed.
-    Block {
+    Run {
         /// The block's number.
         number: u64,
         /// Why not.
-        error: Box<BlockError>,
+        error: Box<RunError>,
     },
     /// A state's trie can't be built or updated.
     Trie {
@@ -150,7 +151,7 @@ impl fmt::Display for CliError {
             Self::Signature { file, transaction, error } => {
                 write!(f, "{file}: transactions[{transaction}].{error}")
             }
-            Self::Block { number, error } => write!(f, "block {number}: {error}"),
+            Self::Run { number, error } => write!(f, "block {number}: {error}"),
             Self::Trie { number, error } => write!(f, "block {number}: {error}"),
             Self::Bench(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),

@@ -2,7 +2,7 @@
 //!
 //! [`cli`] has the arguments, `cmd` a file per subcommand. What several of them need is beside: [`fixtures`] and
 //! [`vectors`] find and run conformance vectors, [`state_test`] and [`block_test`] are what such a vector means,
-//! [`exceptions`] names reasons of rejection as vectors do, [`stateless`] validates a block from a witness, [`eip3155`]
+//! [`exceptions`] names reasons of rejection as vectors do, [`execution`] runs blocks in one way or in all, [`stateless`] validates a block from a witness, [`eip3155`]
 //! writes traces, [`t8n`] is the state transition tool. The library exists for the
 //! command's own tests.
 
@@ -18,10 +18,12 @@ pub mod dev_genesis;
 pub mod eip3155;
 mod error;
 pub mod exceptions;
+pub mod execution;
 pub mod fixtures;
 pub mod input;
 pub mod linear_chain;
 pub mod logging;
+pub mod lone_transaction;
 pub mod metrics;
 pub mod metrics_server;
 pub mod node_args;
@@ -32,9 +34,11 @@ pub mod pool;
 pub mod servers;
 pub mod service;
 pub mod settings;
+pub mod shared_state;
 pub mod ssz;
 pub mod state_test;
 pub mod stateless;
+pub mod strategy_args;
 pub mod system_contracts;
 pub mod t8n;
 pub mod terminal;

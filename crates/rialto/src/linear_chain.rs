@@ -4,8 +4,9 @@
 //! have their parents.
 
 use crate::block_input::InputBlock;
-use crate::block_run::{self, TimedOutcome};
+use crate::block_run::{self, RunError, TimedOutcome};
 use crate::chain_store::ReaderWithHashes;
+use crate::execution::Execution;
 use alloy_primitives::B256;
 use rialto_state::{Diff, MemoryState};
 use rialto_stf::{Block, BlockError, ChainSpec, Genesis, Header, Outcome, validate_header, validate_ommers};
@@ -18,9 +19,9 @@ const HASHES: usize = 256;
 const OMMER_ANCESTORS: usize = 8;
 
 /// See the module's documentation.
-#[derive(Debug)]
 pub struct LinearChain {
     chain: ChainSpec,
+    execution: Execution,
     state: MemoryState,
     trie: StateTrie,
     /// Latest first; empty where the state came without its block.
@@ -62,7 +63,13 @@ impl LinearChain {
     pub fn of_state(chain: ChainSpec, state: MemoryState, hashes: BTreeMap<u64, B256>) -> Result<Self, TrieError> {
         let mut trie = StateTrie::from_memory(&state)?;
         trie.root();
-        Ok(Self { chain, state, trie, recent: VecDeque::new(), hashes, genesis_hash: None })
+        let execution = Execution::default();
+        Ok(Self { chain, execution, state, trie, recent: VecDeque::new(), hashes, genesis_hash: None })
+    }
+
+    /// Blocks are run so from now on.
+    pub fn run_by(self, execution: &Execution) -> Self {
+        Self { execution: execution.clone(), ..self }
     }
 
     /// The chain's rules.
@@ -81,7 +88,7 @@ impl LinearChain {
     }
 
     /// Checks and executes the next block. The chain stays as it is; [`LinearChain::append`] adds the block.
-    pub fn execute(&self, input: &InputBlock) -> Result<Executed, BlockError> {
+    pub fn execute(&self, input: &InputBlock) -> Result<Executed, RunError> {
         let block = &input.block;
         if let Some(parent) = self.head() {
             validate_header(&self.chain, &block.header, parent)?;
@@ -92,7 +99,8 @@ impl LinearChain {
         }
         let reader = self.reader();
         let root_after = |diff: &Diff| self.trie.clone().apply(diff).map_err(|error| error.to_string());
-        let TimedOutcome { outcome, nanoseconds } = block_run::execute(&self.chain, input, &reader, Some(&root_after))?;
+        let run = block_run::execute(&self.execution, &self.chain, input, &reader, Some(&root_after));
+        let TimedOutcome { outcome, nanoseconds } = run?;
         let mut trie = self.trie.clone();
         let state_root = trie.apply(&outcome.diff).map_err(|error| BlockError::PostStateRoot(error.to_string()))?;
         Ok(Executed { outcome, nanoseconds, state_root, trie })

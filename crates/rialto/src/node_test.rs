@@ -15,6 +15,7 @@
 use crate::block_test::{BlockTestError, Rejection, compare, differs};
 use crate::chain_store::{self, ChainStore};
 use crate::exceptions;
+use crate::execution::Execution;
 use crate::vector_genesis::genesis_document;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use rialto_node::{BlockId, ImportError, Node, NodeConfig, StateView};
@@ -56,8 +57,8 @@ fn failed(what: &str, error: impl fmt::Display) -> BlockTestError {
 }
 
 impl NodeUnderTest {
-    /// A node with this genesis block. `pre` is the test's.
-    pub fn new(store: &ChainStore, pre: &Value) -> Result<Self, BlockTestError> {
+    /// A node with this genesis block. `pre` is the test's. Blocks run as `execution` says first.
+    pub fn new(store: &ChainStore, pre: &Value, execution: &Execution) -> Result<Self, BlockTestError> {
         let genesis = store.head();
         let document = genesis_document(store.spec(), &genesis.block.header, pre).to_string().into_bytes();
         let datadir = TempDir::new().map_err(|error| failed("temporary directory", error))?;
@@ -66,6 +67,8 @@ impl NodeUnderTest {
             datadir: Some(datadir.path().to_path_buf()),
             store: options,
             genesis: Some(document),
+            threads: execution.way.threads,
+            tier: execution.way.tier.clone(),
             ..NodeConfig::default()
         };
         let node = Node::open(config).map_err(|error| failed("opening", error))?;

@@ -10,13 +10,15 @@
 use crate::chain_config::{ChainError, chain_of};
 use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::exceptions;
-use crate::vectors::{CaseReport, Selection, TraceOutput, reborrow};
+use crate::execution::{Disagreement, Execution};
+use crate::lone_transaction::{LoneEffects, LoneTransaction};
+use crate::vectors::{CaseReport, TraceOutput, VectorOptions, reborrow};
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use rialto_state::{Log, MemoryState};
 use rialto_stf::json::{self, Alloc, JsonCursor, JsonError};
 use rialto_stf::{
-    BlockExecutor, BlockRules, ChainSpec, DecodeError, Header, RlpWriter, SignatureError, Transaction, TxError,
-    TxOutcome, TxType, recover_sender,
+    BlockRules, ChainSpec, DecodeError, Header, RlpWriter, SignatureError, Transaction, TxError, TxOutcome, TxType,
+    recover_sender,
 };
 use rialto_trie::{StateTrie, TrieError};
 use rialto_vm::Fork;
@@ -68,6 +70,8 @@ pub enum StateTestError {
         /// The hash found.
         found: B256,
     },
+    /// Two ways of running it do not agree.
+    Strategies(Disagreement),
     /// The trie of the state could not be updated.
     Trie(TrieError),
     /// The trace could not be written.
@@ -123,6 +127,7 @@ impl fmt::Display for StateTestError {
                 difference.as_ref().map_or(Ok(()), |difference| write!(f, "; {difference}"))
             }
             Self::LogsHash { expected, found } => write!(f, "hash of the logs: expected {expected}, found {found}"),
+            Self::Strategies(error) => error.fmt(f),
             Self::Trie(error) => error.fmt(f),
             Self::Trace(error) => write!(f, "trace: {error}"),
         }
@@ -147,7 +152,7 @@ impl From<TrieError> for StateTestError {
 pub fn run_test(
     name: &str,
     test: &JsonCursor<'_>,
-    selection: &Selection,
+    options: &VectorOptions,
     mut trace: TraceOutput<'_>,
 ) -> Vec<CaseReport> {
     let whole = |error: StateTestError| {
@@ -161,8 +166,8 @@ pub fn run_test(
         Ok(before) => before,
         Err(error) => return whole(error),
     };
-    let selected = cases.into_iter().filter(|case| selection.wants_fork(case.fork));
-    selected.map(|case| run_case(name, test, &before, &case, reborrow(&mut trace))).collect()
+    let selected = cases.into_iter().filter(|case| options.wants_fork(case.fork));
+    selected.map(|case| run_case(name, test, &before, &case, &options.execution, reborrow(&mut trace))).collect()
 }
 
 /// A case of a test: where it is, and what it picks.
@@ -203,14 +208,21 @@ impl Before {
     }
 }
 
-fn run_case(name: &str, test: &JsonCursor<'_>, before: &Before, case: &Case<'_>, trace: TraceOutput<'_>) -> CaseReport {
+fn run_case(
+    name: &str,
+    test: &JsonCursor<'_>,
+    before: &Before,
+    case: &Case<'_>,
+    execution: &Execution,
+    trace: TraceOutput<'_>,
+) -> CaseReport {
     let mut report = CaseReport {
         name: name.to_string(),
         fork: case.fork.to_string(),
         indexes: Some(case.indexes),
         ..CaseReport::default()
     };
-    report.error = check_case(test, before, case, trace, &mut report).err().map(|error| error.to_string());
+    report.error = check_case(test, before, case, execution, trace, &mut report).err().map(|error| error.to_string());
     report
 }
 
@@ -218,11 +230,12 @@ fn check_case(
     test: &JsonCursor<'_>,
     before: &Before,
     case: &Case<'_>,
+    execution: &Execution,
     trace: TraceOutput<'_>,
     report: &mut CaseReport,
 ) -> Result<(), StateTestError> {
     let expected_rejection = case.cursor.optional("expectException")?.map(|name| name.string()).transpose()?;
-    let after = match execute_case(test, before, case, trace, TraceOptions::default())? {
+    let after = match execute_case(test, before, case, execution, trace.map(|out| (out, TraceOptions::default())))? {
         Ok(after) => {
             if let Some(expected) = expected_rejection {
                 return Err(StateTestError::Accepted { expected: expected.to_string() });
@@ -288,15 +301,22 @@ impl After {
         let state_root = before.trie.clone().root();
         Self { outcome: None, memory: before.memory.clone(), state_root, logs_hash: logs_hash(&[]) }
     }
+
+    fn of(before: &Before, effects: LoneEffects) -> Result<Self, TrieError> {
+        let state_root = before.trie.clone().apply(&effects.diff)?;
+        let mut memory = before.memory.clone();
+        memory.apply(&effects.diff);
+        Ok(Self { logs_hash: logs_hash(&effects.logs), outcome: Some(effects.outcome), memory, state_root })
+    }
 }
 
 /// Runs a case's transaction, with a trace where one is wanted. The inner error is why it was rejected.
-pub fn execute_case(
+fn execute_case(
     test: &JsonCursor<'_>,
     before: &Before,
     case: &Case<'_>,
-    trace: TraceOutput<'_>,
-    options: TraceOptions,
+    execution: &Execution,
+    trace: Option<(&mut dyn Write, TraceOptions)>,
 ) -> Result<Result<After, Rejection>, StateTestError> {
     let chain = chain_of(test, case.fork).map_err(StateTestError::Chain)?;
     let header = header(&test.field("env")?)?;
@@ -309,36 +329,33 @@ pub fn execute_case(
         Ok(sender) => sender,
         Err(error) => return Ok(Err(Rejection::Invalid(error))),
     };
-    let Some(out) = trace else {
-        let executor = BlockExecutor::new(&chain, &header, &before.memory);
-        return execute(executor, &transaction, sender, before);
+    let work =
+        LoneTransaction { chain: &chain, header: &header, transaction: &transaction, sender, reader: &before.memory };
+    let effects = match trace {
+        Some((out, options)) => return trace_run(&work, before, case, JsonTracer::new(out, options)),
+        None => work.run(execution).map_err(StateTestError::Strategies)?,
     };
-    let mut tracer = JsonTracer::new(out, options);
-    let executor = BlockExecutor::new(&chain, &header, &before.memory).with_tracer(&mut tracer);
-    let result = execute(executor, &transaction, sender, before);
-    if let Ok(Ok(after)) = &result {
+    Ok(match effects {
+        Ok(effects) => Ok(After::of(before, effects)?),
+        Err(error) => Err(Rejection::Invalid(error)),
+    })
+}
+
+fn trace_run(
+    work: &LoneTransaction<'_>,
+    before: &Before,
+    case: &Case<'_>,
+    mut tracer: JsonTracer<'_>,
+) -> Result<Result<After, Rejection>, StateTestError> {
+    let result = match work.run_traced(&mut tracer) {
+        Ok(effects) => Ok(After::of(before, effects)?),
+        Err(error) => Err(Rejection::Invalid(error)),
+    };
+    if let Ok(after) = &result {
         tracer.line(&summary(after, case.fork).to_line());
     }
     tracer.finish().map_err(|error| StateTestError::Trace(error.to_string()))?;
-    result
-}
-
-fn execute(
-    mut executor: BlockExecutor<'_>,
-    transaction: &Transaction,
-    sender: Address,
-    before: &Before,
-) -> Result<Result<After, Rejection>, StateTestError> {
-    let outcome = match executor.transaction(transaction, sender) {
-        Ok(outcome) => outcome,
-        Err(error) => return Ok(Err(Rejection::Invalid(error))),
-    };
-    let diff = executor.diff();
-    let state_root = before.trie.clone().apply(&diff)?;
-    let mut memory = before.memory.clone();
-    memory.apply(&diff);
-    let logs = executor.receipts().pop().map(|receipt| receipt.logs).unwrap_or_default();
-    Ok(Ok(After { logs_hash: logs_hash(&logs), outcome: Some(outcome), memory, state_root }))
+    Ok(result)
 }
 
 fn summary(after: &After, fork: &str) -> Summary {
@@ -510,5 +527,5 @@ pub fn trace_case(
     options: TraceOptions,
 ) -> Result<Result<(), Rejection>, StateTestError> {
     let before = Before::read(test)?;
-    Ok(execute_case(test, &before, case, Some(out), options)?.map(drop))
+    Ok(execute_case(test, &before, case, &Execution::default(), Some((out, options)))?.map(drop))
 }

@@ -4,6 +4,7 @@
 //! Results come out in the order of the files and do not depend on the number of cores. A file that is no vector at all
 //! (not JSON, not an object of tests) is a failed case by its own name, so that nothing that was found goes uncounted.
 
+use crate::execution::Execution;
 use crate::fixtures::{self, Found};
 use crate::input::Document;
 use crate::{CliError, pool};
@@ -15,16 +16,18 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// Which cases are run.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
+/// Which cases are run, and how.
+#[derive(Clone, Default)]
+pub struct VectorOptions {
     /// Only those with this in the test's name or the file's.
     pub filter: Option<String>,
     /// Only those of this fork or network.
     pub fork: Option<String>,
+    /// How blocks, and single transactions, are run.
+    pub execution: Execution,
 }
 
-impl Selection {
+impl VectorOptions {
     /// Whether cases of this test in this file are run.
     pub fn wants_test(&self, file: &str, name: &str) -> bool {
         self.filter.as_deref().is_none_or(|filter| name.contains(filter) || file.contains(filter))
@@ -85,12 +88,12 @@ pub struct Totals {
 pub type TraceOutput<'a> = Option<&'a mut dyn Write>;
 
 /// Runs one test, whose value is at the cursor, and reports each of its cases that is selected.
-pub type RunTest = fn(&str, &JsonCursor<'_>, &Selection, TraceOutput<'_>) -> Vec<CaseReport>;
+pub type RunTest = fn(&str, &JsonCursor<'_>, &VectorOptions, TraceOutput<'_>) -> Vec<CaseReport>;
 
 /// Runs all tests at `paths` on `workers` threads; `consume` hears of each file, in order.
 pub fn run(
     paths: &[PathBuf],
-    selection: &Selection,
+    options: &VectorOptions,
     run_test: RunTest,
     workers: usize,
     consume: &mut dyn FnMut(FileReport) -> Result<(), CliError>,
@@ -103,7 +106,7 @@ pub fn run(
             // Broken off or not: the results tell.
             let _ = fixtures::visit(paths, give);
         },
-        |found| run_found(found, selection, run_test, None),
+        |found| run_found(found, options, run_test, None),
         |report| step(&mut totals, report, consume, &mut result),
     );
     result.map(|()| totals)
@@ -112,7 +115,7 @@ pub fn run(
 /// As [`run`], on this thread, with every opcode traced to `trace`.
 pub fn run_traced(
     paths: &[PathBuf],
-    selection: &Selection,
+    options: &VectorOptions,
     run_test: RunTest,
     trace: &mut dyn Write,
     consume: &mut dyn FnMut(FileReport) -> Result<(), CliError>,
@@ -120,7 +123,7 @@ pub fn run_traced(
     fixtures::check_paths(paths)?;
     let (mut totals, mut result) = (Totals::default(), Ok(()));
     let _ = fixtures::visit(paths, &mut |found| {
-        let report = run_found(found, selection, run_test, Some(&mut *trace));
+        let report = run_found(found, options, run_test, Some(&mut *trace));
         step(&mut totals, report, consume, &mut result)
     });
     result.map(|()| totals)
@@ -140,7 +143,7 @@ fn step(
     if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
-fn run_found(found: Found, selection: &Selection, run_test: RunTest, trace: TraceOutput<'_>) -> FileReport {
+fn run_found(found: Found, options: &VectorOptions, run_test: RunTest, trace: TraceOutput<'_>) -> FileReport {
     let broken = |name: &str, error: String| {
         vec![CaseReport { name: name.to_string(), error: Some(error), ..CaseReport::default() }]
     };
@@ -150,7 +153,7 @@ fn run_found(found: Found, selection: &Selection, run_test: RunTest, trace: Trac
             FileReport { cases: broken(&name, reason), file: name, is_left_out: false }
         }
         Found::File { name, bytes } => {
-            let cases = run_file(&name, &bytes, selection, run_test, trace);
+            let cases = run_file(&name, &bytes, options, run_test, trace);
             let cases = cases.unwrap_or_else(|error| broken(&name, error));
             FileReport { file: name, cases, is_left_out: false }
         }
@@ -160,7 +163,7 @@ fn run_found(found: Found, selection: &Selection, run_test: RunTest, trace: Trac
 fn run_file(
     file: &str,
     bytes: &[u8],
-    selection: &Selection,
+    options: &VectorOptions,
     run_test: RunTest,
     mut trace: TraceOutput<'_>,
 ) -> Result<Vec<CaseReport>, String> {
@@ -169,10 +172,10 @@ fn run_file(
     let mut cases = Vec::new();
     for (name, test) in root.entries().map_err(|error| error.to_string())? {
         // Some suites put a comment beside the tests.
-        if name.starts_with('_') || !selection.wants_test(file, name) {
+        if name.starts_with('_') || !options.wants_test(file, name) {
             continue;
         }
-        cases.extend(run_test(name, &test, selection, reborrow(&mut trace)));
+        cases.extend(run_test(name, &test, options, reborrow(&mut trace)));
     }
     Ok(cases)
 }

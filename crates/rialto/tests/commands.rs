@@ -107,7 +107,7 @@ fn block_folder(folder: &Folder, change: impl Fn(&mut Value, &mut Value)) -> Str
     let second = read_blocks(&example_chain().join("block_2.json"), chain.spec()).expect("a block").remove(0);
     let reader = chain.reader();
     let recorder = WitnessRecorder::new(&reader);
-    let executed = block_run::execute(chain.spec(), &second, &recorder, None).expect("valid");
+    let executed = block_run::execute_sequentially(chain.spec(), &second, &recorder, None, None).expect("valid");
     let mut state = serde_json::Map::new();
     for (address, slots) in &recorder.into_record().accounts {
         let Some(account) = reader.state.get(address) else { continue };

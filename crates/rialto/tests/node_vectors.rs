@@ -7,7 +7,7 @@ use alloy_primitives::keccak256;
 use rialto::block_test::run_test_through_node;
 use rialto::input::fixtures_folder;
 use rialto::pool::available_workers;
-use rialto::vectors::{CaseReport, RunTest, Selection, TraceOutput, run};
+use rialto::vectors::{CaseReport, RunTest, TraceOutput, VectorOptions, run};
 use rialto_stf::json::JsonCursor;
 use std::io::Write;
 
@@ -24,11 +24,11 @@ const ARCHIVES: [(&str, u64, u64); 4] = [
     ("eest-benchmark", 300, 0),
 ];
 
-fn sampled(name: &str, test: &JsonCursor<'_>, selection: &Selection, trace: TraceOutput<'_>) -> Vec<CaseReport> {
+fn sampled(name: &str, test: &JsonCursor<'_>, options: &VectorOptions, trace: TraceOutput<'_>) -> Vec<CaseReport> {
     if !keccak256(name)[31].is_multiple_of(SAMPLE) {
         return Vec::new();
     }
-    run_test_through_node(name, test, selection, trace)
+    run_test_through_node(name, test, options, trace)
 }
 
 /// Runs an archive, unless it is not there, and fails unless all of its cases pass and there are at least so many.
@@ -40,7 +40,7 @@ fn check(name: &str, run_test: RunTest, least: u64) {
         return;
     };
     let mut failures = Vec::new();
-    let totals = run(&[path], &Selection::default(), run_test, available_workers(), &mut |report| {
+    let totals = run(&[path], &VectorOptions::default(), run_test, available_workers(), &mut |report| {
         let failed = report.cases.iter().filter_map(|case| Some((case, case.error.as_ref()?)));
         failures.extend(failed.map(|(case, error)| format!("{}: {error}", case.title(&report.file))));
         Ok(())

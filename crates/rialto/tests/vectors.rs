@@ -3,14 +3,21 @@
 //! Every case of every archive runs, with one exception: a build without optimisation leaves out the worst-case blocks of
 //! more than 30 million gas, which take minutes there, and says so. Without the archives each test says by name that it
 //! was left out.
+//!
+//! One case in a few, chosen by the hash of its test's name, and every block of the main network run in all ways in which blocks can
+//! be run: on threads, by access list, compiled. All of them take longer:
+//! `cargo test -p rialto --test vectors -- --ignored`.
 
 mod support;
 
+use alloy_primitives::keccak256;
 use rialto::block_input::visit_archived_folders;
 use rialto::block_run::{difference, execute};
+use rialto::execution::Execution;
 use rialto::input::fixtures_folder;
 use rialto::pool::available_workers;
-use rialto::vectors::{CaseReport, RunTest, Selection, Totals, TraceOutput, run};
+use rialto::strategy_args::JitChoice;
+use rialto::vectors::{CaseReport, RunTest, Totals, TraceOutput, VectorOptions, run};
 use rialto::{block_test, state_test};
 use rialto_stf::ChainSpec;
 use rialto_stf::json::JsonCursor;
@@ -45,11 +52,15 @@ fn find(name: &str) -> Option<PathBuf> {
     archive(name)
 }
 
-/// Runs an archive and fails unless all of its cases pass and there are at least so many.
+/// Runs an archive sequentially and fails unless all of its cases pass and there are at least so many.
 fn check(name: &str, run_test: RunTest, least: u64) {
+    check_with(&VectorOptions::default(), name, run_test, least);
+}
+
+fn check_with(options: &VectorOptions, name: &str, run_test: RunTest, least: u64) {
     let Some(path) = find(name) else { return };
     let mut failures = Vec::new();
-    let totals = run(&[path], &Selection::default(), run_test, available_workers(), &mut |report| {
+    let totals = run(&[path], options, run_test, available_workers(), &mut |report| {
         if report.is_left_out {
             left_out(&report.file, "a Git LFS pointer");
         }
@@ -92,13 +103,13 @@ const LARGE_BLOCKS: [&str; 4] = ["value_45M", "value_60M", "value_100M", "value_
 fn run_small_blocks(
     name: &str,
     test: &JsonCursor<'_>,
-    selection: &Selection,
+    options: &VectorOptions,
     trace: TraceOutput<'_>,
 ) -> Vec<CaseReport> {
     if LARGE_BLOCKS.iter().any(|gas| name.contains(gas)) {
         return Vec::new();
     }
-    block_test::run_test(name, test, selection, trace)
+    block_test::run_test(name, test, options, trace)
 }
 
 #[test]
@@ -111,15 +122,76 @@ fn eest_benchmark() {
     }
 }
 
-/// Gas, receipts and bloom of real blocks, and the named reason where one differs.
+/// One test in so many is in the sample.
+const SAMPLE: u8 = 20;
+
+fn is_in_sample(name: &str) -> bool {
+    keccak256(name)[31].is_multiple_of(SAMPLE)
+}
+
+fn sampled_state_test(
+    name: &str,
+    test: &JsonCursor<'_>,
+    options: &VectorOptions,
+    trace: TraceOutput<'_>,
+) -> Vec<CaseReport> {
+    if is_in_sample(name) { state_test::run_test(name, test, options, trace) } else { Vec::new() }
+}
+
+fn sampled_block_test(
+    name: &str,
+    test: &JsonCursor<'_>,
+    options: &VectorOptions,
+    trace: TraceOutput<'_>,
+) -> Vec<CaseReport> {
+    if is_in_sample(name) { run_small_blocks(name, test, options, trace) } else { Vec::new() }
+}
+
+fn in_every_way() -> VectorOptions {
+    let tier = JitChoice::Always.tier().expect("it compiles");
+    VectorOptions { execution: Execution::all(&tier), ..VectorOptions::default() }
+}
+
+#[test]
+fn a_sample_gives_the_same_in_every_way() {
+    let rows: [(&str, RunTest, u64); 5] = [
+        ("eest-state", sampled_state_test, 600),
+        ("eest-blockchain", sampled_block_test, 500),
+        ("eest-amsterdam", sampled_block_test, 200),
+        ("eest-witness", sampled_block_test, 1),
+        ("eest-benchmark", sampled_block_test, 1),
+    ];
+    let options = in_every_way();
+    for (name, run_test, least) in rows {
+        check_with(&options, name, run_test, least);
+    }
+}
+
+#[test]
+#[ignore = "takes long"]
+fn every_vector_gives_the_same_in_every_way() {
+    let rows: [(&str, RunTest, u64); 5] = [
+        ("eest-state", state_test::run_test, 24_000),
+        ("eest-blockchain", block_test::run_test, 17_000),
+        ("eest-amsterdam", block_test::run_test, 6_900),
+        ("eest-witness", block_test::run_test, 130),
+        ("eest-benchmark", block_test::run_test, 300),
+    ];
+    let options = in_every_way();
+    for (name, run_test, least) in rows {
+        check_with(&options, name, run_test, least);
+    }
+}
+
+/// Gas, receipts and bloom of real blocks, in every way, and the named reason where one differs.
 #[test]
 fn mainnet_blocks() {
     let Some(path) = find("mainnet-blocks") else { return };
-    let chain = ChainSpec::mainnet();
+    let (chain, execution) = (ChainSpec::mainnet(), in_every_way().execution);
     let mut count = 0;
     let result = visit_archived_folders(&path, &chain, &mut |folder| {
         let header = &folder.input.block.header;
-        let timed = execute(&chain, &folder.input, &folder.state, None)
+        let timed = execute(&execution, &chain, &folder.input, &folder.state, None)
             .unwrap_or_else(|error| panic!("block {}: {error}", header.number));
         let found = difference(header, &timed.outcome, None, folder.input.receipts.as_deref());
         assert_eq!(found, None, "block {}", header.number);

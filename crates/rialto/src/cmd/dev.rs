@@ -7,6 +7,7 @@ use crate::dev_genesis::{DEV_FORK, DevGenesis, dev_forks};
 use crate::node_args::{DatabaseArgs, OperationsArgs, PoolArgs, RpcArgs, list, node_config};
 use crate::servers::{ALL_NAMESPACES, DEV_NAMESPACES, Servers};
 use crate::service::{self, StopSignals};
+use crate::strategy_args::StrategyArgs;
 use crate::{CliError, input, logging};
 use alloy_primitives::{Address, Bytes, hex};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
@@ -65,6 +66,8 @@ pub struct DevArgs {
     rpc: RpcArgs,
     #[command(flatten)]
     pool: PoolArgs,
+    #[command(flatten)]
+    strategy: StrategyArgs,
     #[command(flatten)]
     operations: OperationsArgs,
     /// Print nothing but the ready line
@@ -201,6 +204,8 @@ impl DevArgs {
             gas_limit_target: Some(self.chain.gas_limit),
             extra_data: Bytes::new(),
             is_dev: true,
+            threads: self.strategy.threads(),
+            tier: self.strategy.tier(),
             ..node_config(self.datadir.as_deref(), self.database.options())
         };
         let begin = || NodeConfig { genesis: Some(self.genesis(accounts).to_string().into_bytes()), ..config.clone() };

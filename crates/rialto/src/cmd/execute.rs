@@ -9,9 +9,12 @@ use crate::block_input::{
     BlockFolder, InputBlock, block_folders, files_with_extension, is_block_folder, read_block_hashes, read_blocks,
     read_folder, visit_archived_folders,
 };
-use crate::block_run::{difference, execute, known_receipts_root};
+use crate::block_run::{RunError, difference, execute, known_receipts_root};
+use crate::execution::Execution;
 use crate::input::{self, Document};
 use crate::linear_chain::LinearChain;
+use crate::shared_state::SharedWitness;
+use crate::strategy_args::CheckedStrategyArgs;
 use crate::terminal::{Progress, Style};
 use crate::{CliError, Verdict, fixtures};
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -54,6 +57,8 @@ pub struct ExecuteArgs {
     block_hashes: Option<PathBuf>,
     #[command(flatten)]
     chain: ChainArgs,
+    #[command(flatten)]
+    strategy: CheckedStrategyArgs,
 }
 
 /// Which chain's rules hold, where no genesis says so.
@@ -83,25 +88,25 @@ impl ChainArgs {
 /// Runs the command.
 pub fn run(args: &ExecuteArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
     fixtures::check_paths(&args.inputs)?;
-    let style = Style::of_stdout();
+    let checks = args.check || args.strategy.is_all();
     let mut printer = Printer {
         out,
+        execution: args.strategy.execution(),
         as_json: args.json,
-        checks: args.check,
-        style,
+        checks,
+        style: Style::of_stdout(),
         progress: Progress::new("blocks"),
         all_match: true,
         count: 0,
     };
     if let Some(path) = &args.genesis {
-        run_files(&mut chain_of_genesis(path)?, &args.inputs, &mut printer)?;
+        run_files(chain_of_genesis(path)?, &args.inputs, &mut printer)?;
     } else if let Some(path) = &args.alloc {
         let spec = args.chain.spec()?;
         let state = json::memory_state(&Document::read(path)?.decode(json::alloc)?);
         let hashes = args.block_hashes.as_deref().map(read_block_hashes).transpose()?.unwrap_or_default();
-        let mut chain =
-            LinearChain::of_state(spec, state, hashes).map_err(|error| CliError::Trie { number: 0, error })?;
-        run_files(&mut chain, &args.inputs, &mut printer)?;
+        let chain = LinearChain::of_state(spec, state, hashes).map_err(|error| CliError::Trie { number: 0, error })?;
+        run_files(chain, &args.inputs, &mut printer)?;
     } else if let Some(path) = &args.witness {
         run_witness(&args.chain.spec()?, path, &args.inputs, &mut printer)?;
     } else {
@@ -110,7 +115,7 @@ pub fn run(args: &ExecuteArgs, out: &mut dyn Write) -> Result<Verdict, CliError>
         }
     }
     printer.progress.clear();
-    Ok(Verdict::of(!args.check || printer.all_match))
+    Ok(Verdict::of(!checks || printer.all_match))
 }
 
 /// The chain of a `genesis.json`.
@@ -121,7 +126,8 @@ pub fn chain_of_genesis(path: &Path) -> Result<LinearChain, CliError> {
 }
 
 /// Executes the blocks of files one after the other. A block that is not valid ends the run.
-fn run_files(chain: &mut LinearChain, paths: &[PathBuf], printer: &mut Printer<'_>) -> Result<(), CliError> {
+fn run_files(chain: LinearChain, paths: &[PathBuf], printer: &mut Printer<'_>) -> Result<(), CliError> {
+    let mut chain = chain.run_by(&printer.execution);
     for path in paths {
         if path.is_dir() {
             return Err(CliError::file(path, "expected a file of blocks, since the state is given; found a folder"));
@@ -166,7 +172,7 @@ fn run_folder(chain: &ChainArgs, path: &Path, printer: &mut Printer<'_>) -> Resu
     }
     let genesis = path.join("genesis.json");
     if genesis.is_file() {
-        return run_files(&mut chain_of_genesis(&genesis)?, &chain_files(path)?, printer);
+        return run_files(chain_of_genesis(&genesis)?, &chain_files(path)?, printer);
     }
     if !path.is_dir() {
         return Err(CliError::file(path, "expected --genesis, --alloc or --witness with a file of blocks, found none"));
@@ -198,7 +204,7 @@ pub fn chain_files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 fn run_partial(chain: &ChainSpec, folder: &BlockFolder, printer: &mut Printer<'_>) -> Result<(), CliError> {
     let input = &folder.input;
     let (number, transactions) = (input.block.header.number, input.block.transactions.len());
-    match execute(chain, input, &folder.state, None) {
+    match execute(&printer.execution, chain, input, &folder.state, None) {
         Ok(timed) => {
             let outcome = &timed.outcome;
             printer.row(Row {
@@ -228,9 +234,8 @@ fn run_witness(chain: &ChainSpec, path: &Path, inputs: &[PathBuf], printer: &mut
     };
     let (header, state) = read_witness(path, input)?;
     let (number, transactions) = (input.block.header.number, input.block.transactions.len());
-    let timed = match rialto_stf::validate_header(chain, &input.block.header, &header)
-        .and_then(|()| execute(chain, input, &state, None))
-    {
+    let checked = rialto_stf::validate_header(chain, &input.block.header, &header).map_err(RunError::Block);
+    let timed = match checked.and_then(|()| execute(&printer.execution, chain, input, &state, None)) {
         Ok(timed) => timed,
         Err(error) => return printer.invalid(number, transactions, error),
     };
@@ -248,7 +253,7 @@ fn run_witness(chain: &ChainSpec, path: &Path, inputs: &[PathBuf], printer: &mut
 }
 
 /// The parent's header and the state after it, from a file with `state`, `codes` and `headers`.
-fn read_witness(path: &Path, input: &InputBlock) -> Result<(Header, WitnessState), CliError> {
+fn read_witness(path: &Path, input: &InputBlock) -> Result<(Header, SharedWitness), CliError> {
     let document = Document::read(path)?;
     let list = |cursor: &JsonCursor<'_>, name: &'static str| -> Result<Vec<Bytes>, JsonError> {
         cursor.field(name)?.items()?.map(|item| item.bytes()).collect()
@@ -274,7 +279,7 @@ fn read_witness(path: &Path, input: &InputBlock) -> Result<(Header, WitnessState
         expected: format!("the parent's, with the hash {}", input.block.header.parent_hash),
         found: format!("{} others", headers.len()),
     })?;
-    let state = WitnessState::new(parent.state_root, state, codes, hashes);
+    let state = SharedWitness::new(WitnessState::new(parent.state_root, state, codes, hashes));
     Ok((parent, state))
 }
 
@@ -292,6 +297,7 @@ struct Row {
 /// Shows blocks as they are done.
 struct Printer<'a> {
     out: &'a mut dyn Write,
+    execution: Execution,
     as_json: bool,
     checks: bool,
     style: Style,
@@ -352,9 +358,9 @@ impl Printer<'_> {
     }
 
     /// Shows a block that is not valid. State that can't be read says nothing about the block and ends the command.
-    fn invalid(&mut self, number: u64, transactions: usize, error: BlockError) -> Result<(), CliError> {
-        if matches!(error, BlockError::Read(_) | BlockError::PostStateRoot(_)) {
-            return Err(CliError::Block { number, error: Box::new(error) });
+    fn invalid(&mut self, number: u64, transactions: usize, error: RunError) -> Result<(), CliError> {
+        if matches!(error, RunError::Block(BlockError::Read(_) | BlockError::PostStateRoot(_))) {
+            return Err(CliError::Run { number, error: Box::new(error) });
         }
         self.progress.clear();
         self.all_match = false;
@@ -371,10 +377,11 @@ impl Printer<'_> {
             });
             writeln!(self.out, "{object}")?;
         } else {
-            writeln!(self.out, "block {number}: {}: {error}", self.style.failure("INVALID"))?;
+            let verdict = if matches!(error, RunError::Strategies(_)) { "DIFFERS" } else { "INVALID" };
+            writeln!(self.out, "block {number}: {}: {error}", self.style.failure(verdict))?;
         }
         if !self.checks {
-            return Err(CliError::Block { number, error: Box::new(error) });
+            return Err(CliError::Run { number, error: Box::new(error) });
         }
         Ok(())
     }

@@ -7,11 +7,12 @@
 use crate::chain_file::ChainFile;
 use crate::cmd::chain_summary;
 use crate::node_args::{DatabaseArgs, node_config};
+use crate::strategy_args::StrategyArgs;
 use crate::terminal::{Progress, Style};
 use crate::{CliError, Verdict};
 use alloy_primitives::B256;
 use clap::Args;
-use rialto_node::{ImportError, Node};
+use rialto_node::{ImportError, Node, NodeConfig};
 use rialto_stf::Block;
 use serde_json::json;
 use std::io::Write;
@@ -31,6 +32,8 @@ pub struct ImportArgs {
     datadir: PathBuf,
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    strategy: StrategyArgs,
     /// Print an object instead of a line
     #[arg(long)]
     json: bool,
@@ -57,7 +60,11 @@ struct Done {
 /// Runs the command.
 pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
     let mut file = ChainFile::open(&args.file)?;
-    let config = node_config(Some(&args.datadir), args.database.options());
+    let config = NodeConfig {
+        threads: args.strategy.threads(),
+        tier: args.strategy.tier(),
+        ..node_config(Some(&args.datadir), args.database.options())
+    };
     let node = Node::open(config).map_err(|error| CliError::file(&args.datadir, error))?;
     let start = Instant::now();
     let mut done = Done::default();

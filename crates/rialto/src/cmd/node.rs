@@ -3,6 +3,7 @@
 use crate::node_args::{BuilderArgs, DatabaseArgs, OperationsArgs, PoolArgs, RpcArgs, node_config};
 use crate::servers::{ServerArgs, Servers};
 use crate::service::{self, StopSignals};
+use crate::strategy_args::StrategyArgs;
 use crate::{CliError, input, logging};
 use clap::Args;
 use rialto_node::{Node, NodeConfig};
@@ -37,6 +38,8 @@ pub struct NodeArgs {
     #[command(flatten)]
     builder: BuilderArgs,
     #[command(flatten)]
+    strategy: StrategyArgs,
+    #[command(flatten)]
     operations: OperationsArgs,
     /// Print an object instead of lines when it serves
     #[arg(long)]
@@ -56,6 +59,8 @@ impl NodeArgs {
             pool: self.pool.config(),
             gas_limit_target: self.builder.gas_limit(),
             extra_data: self.builder.extra_data()?,
+            threads: self.strategy.threads(),
+            tier: self.strategy.tier(),
             ..node_config(Some(self.datadir()?), self.database.options())
         })
     }

@@ -8,7 +8,7 @@ use crate::eip3155::{JsonTracer, Summary, TraceOptions};
 use crate::input::Document;
 use crate::overlay::Overlay;
 use crate::state_test::{self, Case};
-use crate::vectors::Selection;
+use crate::vectors::VectorOptions;
 use crate::{CliError, Verdict, fixtures};
 use clap::Args;
 use rialto_state::StateReader;
@@ -110,7 +110,7 @@ fn selected_cases<'a>(
     args: &TraceArgs,
     root: &JsonCursor<'a>,
 ) -> Result<Vec<(&'a str, JsonCursor<'a>, Case<'a>)>, JsonError> {
-    let selection = Selection { filter: args.filter.clone(), fork: args.fork.clone() };
+    let selection = VectorOptions { filter: args.filter.clone(), fork: args.fork.clone(), ..VectorOptions::default() };
     let mut selected = Vec::new();
     for (name, test) in root.entries()? {
         if name.starts_with('_') || !selection.wants_test("", name) {
@@ -159,7 +159,7 @@ fn trace_in_chain(args: &TraceArgs, genesis: &Path, out: &mut dyn Write) -> Resu
                 return trace_transaction(args, chain.spec(), &input, &chain.reader(), out);
             }
             let executed =
-                chain.execute(&input).map_err(|error| CliError::Block { number: found, error: Box::new(error) })?;
+                chain.execute(&input).map_err(|error| CliError::Run { number: found, error: Box::new(error) })?;
             chain.append(input.block, executed);
         }
     }
@@ -182,7 +182,7 @@ fn trace_transaction(
             return Err(CliError::argument("--tx", "nothing", expected));
         }
     };
-    let at_block = |error: BlockError| CliError::Block { number: header.number, error: Box::new(error) };
+    let at_block = |error: BlockError| CliError::Run { number: header.number, error: Box::new(error.into()) };
     let invalid = |index, error| match error {
         TxError::Read(error) => at_block(BlockError::Read(error)),
         error => at_block(BlockError::Transaction { index, error: Box::new(error) }),

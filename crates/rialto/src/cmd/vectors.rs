@@ -1,7 +1,8 @@
 //! What `rialto statetest` and `rialto blocktest` have in common: arguments, output and the last line.
 
+use crate::strategy_args::CheckedStrategyArgs;
 use crate::terminal::{Progress, Style};
-use crate::vectors::{FileReport, RunTest, Selection, Totals, run, run_traced};
+use crate::vectors::{FileReport, RunTest, Totals, VectorOptions, run, run_traced};
 use crate::{CliError, Verdict, pool};
 use clap::Args;
 use std::io::Write;
@@ -25,14 +26,20 @@ pub struct VectorArgs {
     /// Trace every opcode to standard error as EIP-3155 lines, on one core
     #[arg(long)]
     trace: bool,
-    /// Cores to use; all by default
+    /// Cases to run at once; as many as there are cores if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    strategy: CheckedStrategyArgs,
 }
 
 /// Runs the vectors and prints how they went.
 pub fn run_all(args: &VectorArgs, run_test: RunTest, out: &mut dyn Write) -> Result<Verdict, CliError> {
-    let selection = Selection { filter: args.filter.clone(), fork: args.fork.clone() };
+    let options = VectorOptions {
+        filter: args.filter.clone(),
+        fork: args.fork.clone(),
+        execution: args.strategy.execution_of_vectors(),
+    };
     let style = Style::of_stdout();
     let mut progress = if args.trace { Progress::none() } else { Progress::new("cases") };
     let mut seen = Totals::default();
@@ -49,10 +56,10 @@ pub fn run_all(args: &VectorArgs, run_test: RunTest, out: &mut dyn Write) -> Res
     };
     let totals = if args.trace {
         let mut trace = std::io::BufWriter::new(std::io::stderr());
-        run_traced(&args.paths, &selection, run_test, &mut trace, &mut consume)?
+        run_traced(&args.paths, &options, run_test, &mut trace, &mut consume)?
     } else {
         let workers = args.jobs.map_or_else(pool::available_workers, usize::from);
-        run(&args.paths, &selection, run_test, workers, &mut consume)?
+        run(&args.paths, &options, run_test, workers, &mut consume)?
     };
     progress.clear();
     out.flush()?;
