@@ -120,4 +120,8 @@ impl StateNodeSource for StateAt {
         let node = node.map_err(|error| TrieError::Source { hash: *hash, message: error.to_string() })?;
         Ok(node.filter(|node| keccak256(node.value()) == *hash).map(|node| Bytes::copy_from_slice(node.value())))
     }
+
+    fn is_slow(&self) -> bool {
+        true
+    }
 }

@@ -18,6 +18,12 @@ pub trait StateNodeSource {
     /// The RLP of the node with this hash at this path: of the storage trie of `account` (the Keccak-256 of its address), or
     /// of the account trie where there is no `account`. `None` where the source has no such node.
     fn state_node(&self, account: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError>;
+
+    /// Whether a node takes longer to read than to hash. A diff's values from before it are then tried first: where they hash
+    /// to what the trie has, the leaf need not be read.
+    fn is_slow(&self) -> bool {
+        false
+    }
 }
 
 /// The nodes of one of the tries of a state.

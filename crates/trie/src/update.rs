@@ -16,7 +16,7 @@
 //! the fewest nodes of a partial trie. Within that, keys ascend: neighbours in a trie are neighbours in a store.
 
 use crate::{
-    EMPTY_ROOT_HASH, EmptySource, OneTrie, StateNodeSource, StateTrie, Trie, TrieError,
+    EMPTY_ROOT_HASH, EmptySource, KECCAK_EMPTY, OneTrie, StateNodeSource, StateTrie, Trie, TrieError,
     roots::slot_key,
     state_trie::{decode_account, encode_account},
     trie::{PARTS, Scratch, SplitTrie},
@@ -68,7 +68,7 @@ struct Task<'a> {
     /// Keys of the changed slots, in the order of the diff.
     slot_keys: &'a [B256],
     /// Changed slots by ascending key.
-    slots: Vec<(B256, U256)>,
+    slots: Vec<SlotWrite>,
     /// The storage, where slots of it change.
     storage: Option<SplitTrie>,
 }
@@ -80,7 +80,16 @@ struct Writes<'a> {
     place: (usize, usize),
     account: B256,
     trie: Trie,
-    slots: &'a [(B256, U256)],
+    slots: &'a [SlotWrite],
+}
+
+/// One changed slot.
+#[derive(Clone, Copy, Debug)]
+struct SlotWrite {
+    /// Keccak-256 of the slot's number.
+    key: B256,
+    before: U256,
+    after: U256,
 }
 
 impl<'a> Job<'a> {
@@ -134,22 +143,35 @@ fn hash_keys(diff: &Diff, starts: &[usize], range: Range<usize>, keys: &mut Vec<
 }
 
 impl Task<'_> {
+    /// The value that the account's leaf probably has: an account without code has no storage. Empty where there is no telling.
+    fn write_known_leaf(&self, value: &mut Vec<u8>, source: &dyn StateNodeSource) {
+        value.clear();
+        if let Some(before) = &self.change.before
+            && before.code_hash == KECCAK_EMPTY
+            && source.is_slow()
+        {
+            encode_account(before, EMPTY_ROOT_HASH, value);
+        }
+    }
+
     /// Loads what leads to the account, writes it if no slot changes, and otherwise looks its storage up.
     fn open(&mut self, trie: &mut Trie, value: &mut Vec<u8>, source: &dyn StateNodeSource) -> Result<(), TrieError> {
         let Some(after) = &self.change.after else { return Ok(()) };
         let nodes = OneTrie { source, account: None };
         let mut root = EMPTY_ROOT_HASH;
-        if !self.change.storage_wiped
-            && let Some(leaf) = trie.load_value(self.key.as_slice(), &nodes)?
-        {
-            root = decode_account(&self.key, leaf)?.storage_root;
+        if !self.change.storage_wiped {
+            self.write_known_leaf(value, source);
+            if let Some(leaf) = trie.load_value(self.key.as_slice(), value, &nodes)? {
+                root = decode_account(&self.key, leaf)?.storage_root;
+            }
         }
         if self.change.storage.is_empty() {
             encode_account(after, root, value);
             return trie.insert(self.key.as_slice(), value, &nodes);
         }
-        self.slots.extend(self.slot_keys.iter().zip(&self.change.storage).map(|(key, slot)| (*key, slot.after)));
-        self.slots.sort_unstable_by_key(|(key, _)| *key);
+        let writes = self.slot_keys.iter().zip(&self.change.storage);
+        self.slots.extend(writes.map(|(key, slot)| SlotWrite { key: *key, before: slot.before, after: slot.after }));
+        self.slots.sort_unstable_by_key(|slot| slot.key);
         let storage = self.storage.get_or_insert_with(|| SplitTrie::from_root(root));
         if self.slots.len() >= SPLIT_SLOTS {
             let nodes = OneTrie { source, account: Some(self.key) };
@@ -171,15 +193,23 @@ impl Writes<'_> {
 
     fn write(&mut self, source: &dyn StateNodeSource) -> Result<(), TrieError> {
         let nodes = OneTrie { source, account: Some(self.account) };
+        let is_slow = source.is_slow();
         // The RLP of a word has at most 33 bytes.
-        let mut value = Vec::with_capacity(33);
-        for (key, word) in self.slots.iter().filter(|(_, word)| !word.is_zero()) {
-            value.clear();
-            word.encode(&mut value);
-            self.trie.insert(key.as_slice(), &value, &nodes)?;
-        }
-        for (key, _) in self.slots.iter().filter(|(_, word)| word.is_zero()) {
-            self.trie.remove(key.as_slice(), &nodes)?;
+        let (mut known, mut value) = (Vec::with_capacity(33), Vec::with_capacity(33));
+        for is_removal in [false, true] {
+            for slot in self.slots.iter().filter(|slot| slot.after.is_zero() == is_removal) {
+                known.clear();
+                if is_slow && !slot.before.is_zero() {
+                    slot.before.encode(&mut known);
+                }
+                if is_removal {
+                    self.trie.remove_known(slot.key.as_slice(), &known, &nodes)?;
+                } else {
+                    value.clear();
+                    slot.after.encode(&mut value);
+                    self.trie.insert_known(slot.key.as_slice(), &known, &value, &nodes)?;
+                }
+            }
         }
         Ok(())
     }
@@ -337,7 +367,7 @@ fn all_keys(diff: &Diff, starts: &[usize], run: &mut Run<'_>) -> Result<Vec<B256
 
 /// The third round.
 fn write_storages(tasks: &mut [Vec<Task<'_>>], run: &mut Run<'_>) -> Result<(), TrieError> {
-    let mut storages: Vec<(B256, &[(B256, U256)], &mut SplitTrie)> = Vec::new();
+    let mut storages: Vec<(B256, &[SlotWrite], &mut SplitTrie)> = Vec::new();
     for task in tasks.iter_mut().flatten() {
         if let Some(storage) = &mut task.storage {
             storages.push((task.key, &task.slots, storage));
@@ -350,7 +380,7 @@ fn write_storages(tasks: &mut [Vec<Task<'_>>], run: &mut Run<'_>) -> Result<(), 
         let mut rest = *slots;
         for (part, trie) in parts.into_iter().enumerate() {
             let length =
-                if is_split { rest.partition_point(|(key, _)| usize::from(key[0] >> 4) <= part) } else { rest.len() };
+                if is_split { rest.partition_point(|slot| usize::from(slot.key[0] >> 4) <= part) } else { rest.len() };
             let (slots, after) = rest.split_at(length);
             rest = after;
             writes.push(Writes { place: (number, part), account: *account, trie, slots });

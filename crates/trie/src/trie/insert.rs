@@ -23,11 +23,22 @@ impl Trie {
     ///
     /// Needs from `source` only nodes on the path of the key.
     pub fn insert(&mut self, key: &[u8], value: &[u8], source: &dyn NodeSource) -> Result<(), TrieError> {
+        self.insert_known(key, &[], value, source)
+    }
+
+    /// As [`Trie::insert`] of a key that is said to have the value `known` (empty where nobody says), which can spare a read.
+    pub(crate) fn insert_known(
+        &mut self,
+        key: &[u8],
+        known: &[u8],
+        value: &[u8],
+        source: &dyn NodeSource,
+    ) -> Result<(), TrieError> {
         if value.is_empty() {
-            return self.remove(key, source).map(|_| ());
+            return self.remove_known(key, known, source).map(|_| ());
         }
         let key = Key::new(key)?;
-        let (place, depth, end) = self.find_end(&key, source)?;
+        let (place, depth, end) = self.find_end(&key, known, source)?;
         match end {
             End::Vacant => {
                 let leaf = self.add_leaf(key, value);
@@ -56,9 +67,15 @@ impl Trie {
     }
 
     /// The value of `key`. Unlike [`Trie::get`] this keeps the nodes on the way, for a key that will be changed next.
-    pub(crate) fn load_value(&mut self, key: &[u8], source: &dyn NodeSource) -> Result<Option<&[u8]>, TrieError> {
+    /// `known` is the value that the key is said to have, or empty.
+    pub(crate) fn load_value(
+        &mut self,
+        key: &[u8],
+        known: &[u8],
+        source: &dyn NodeSource,
+    ) -> Result<Option<&[u8]>, TrieError> {
         let key = Key::new(key)?;
-        let (_, _, end) = self.find_end(&key, source)?;
+        let (_, _, end) = self.find_end(&key, known, source)?;
         self.trail.clear();
         let (End::SameLeaf(id) | End::BranchValue(id)) = end else { return Ok(None) };
         Ok(match &self.nodes[id as usize] {
@@ -69,12 +86,12 @@ impl Trie {
     }
 
     /// Walks down and leaves the passed nodes in the trail.
-    fn find_end(&mut self, key: &Key, source: &dyn NodeSource) -> Result<(Place, usize, End), TrieError> {
+    fn find_end(&mut self, key: &Key, known: &[u8], source: &dyn NodeSource) -> Result<(Place, usize, End), TrieError> {
         let mut place = Place::Root;
         let mut depth = usize::from(self.base);
         self.trail.clear();
         loop {
-            let Some(id) = self.resolve(place, || key.prefix(depth), source)? else {
+            let Some(id) = self.resolve_on_path(place, key, depth, known, source)? else {
                 return Ok((place, depth, End::Vacant));
             };
             match &self.nodes[id as usize] {

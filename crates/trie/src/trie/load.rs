@@ -4,10 +4,13 @@ use super::{Link, Node, Place, Seal, Target, Trie, Value};
 use crate::{
     NodeError, NodeSource, TrieError,
     key::{Key, MAX_NIBBLES},
-    node::{ChildView, HexPath, NodeRef, NodeView},
+    node::{ChildView, HexPath, NodeRef, NodeView, write_leaf},
 };
 use alloy_primitives::{B256, Bytes};
 use nybbles::Nibbles;
+
+/// Children of a branch up to which they are taken for leaves.
+const MAX_CHILDREN_AS_LEAVES: usize = 12;
 
 /// Gives the node with a hash at a depth.
 pub(crate) type Fetch<'a> = dyn FnMut(usize, &B256) -> Result<Bytes, TrieError> + 'a;
@@ -145,6 +148,43 @@ impl Trie {
         self.free_blinded.push(index);
         self.set_link(place, link);
         Ok(Some(link.0))
+    }
+
+    /// The node at a place on the path of `key`, at `depth`, loaded if it was blinded.
+    ///
+    /// `known` is the value that the key is said to have, or empty. If the blinded node is a leaf with key and value, it is
+    /// known without reading it: its hash says so. That costs a hash where it is not, and spares a read where it is.
+    pub(super) fn resolve_on_path(
+        &mut self,
+        place: Place,
+        key: &Key,
+        depth: usize,
+        known: &[u8],
+        source: &dyn NodeSource,
+    ) -> Result<Option<u32>, TrieError> {
+        if !known.is_empty()
+            && let Target::Blinded(index) = self.link(place).target()
+            && self.has_leaves_below(place)
+        {
+            write_leaf(&mut self.buffer, key, depth, known);
+            let reference = NodeRef::of(&self.buffer);
+            if reference.as_hash() == Some(self.blinded[index as usize]) {
+                let leaf = self.add_leaf(*key, known);
+                self.seals[leaf.0 as usize] = Seal { reference, stored: true };
+                self.free_blinded.push(index);
+                self.set_link(place, leaf);
+                return Ok(Some(leaf.0));
+            }
+        }
+        self.resolve(place, || key.prefix(depth), source)
+    }
+
+    /// Whether the nodes beside a place are so few that they are probably leaves. Keys are hashes: of 13 keys or fewer that
+    /// fall upon sixteen children, most fall alone.
+    fn has_leaves_below(&self, place: Place) -> bool {
+        let Place::Branch(branch, _) = place else { return false };
+        let Node::Branch { children, .. } = &self.nodes[branch as usize] else { return false };
+        children.iter().filter(|child| **child != Link::EMPTY).count() <= MAX_CHILDREN_AS_LEAVES
     }
 
     /// Adds the node with this RLP and the nodes embedded in it; all of them or, on an error, none.
