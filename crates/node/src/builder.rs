@@ -8,6 +8,7 @@ use crate::execution::{layer_of, seal};
 use crate::tree::Layer;
 use crate::{ChainBlock, Node, NodeError, PoolTransaction, StateView};
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
+use rialto_parallel::RootThreads;
 use rialto_state::Diff;
 use rialto_stf::{
     Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, Checks, Header, Outcome, Receipt, TxError,
@@ -137,7 +138,7 @@ impl Node {
         self.choose(&mut executor, &header, rules, source, &mut chosen)?;
         let mut outcome = executor.finish(&[], withdrawals.as_deref().unwrap_or_default()).map_err(build_error)?;
         outcome.diff = if site.amendments.is_empty() { outcome.diff } else { site.amendments.then(&outcome.diff) };
-        header.state_root = trie.apply_from(&outcome.diff, site.state)?;
+        header.state_root = RootThreads::new(self.config.threads).apply(trie, &outcome.diff, site.state)?;
         let block = close(header, rules, &outcome, &chosen.transactions, withdrawals);
         let senders = chosen.transactions.iter().map(|transaction| transaction.sender).collect();
         let block = seal(block, senders, site.parent.total_difficulty);

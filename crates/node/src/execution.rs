@@ -4,7 +4,7 @@ use crate::prefetch::ReadAhead;
 use crate::tree::Layer;
 use crate::{BlockId, ChainBlock, ChainView, ImportError, NodeError, StateView, codec};
 use alloy_primitives::Address;
-use rialto_parallel::{Strategy, execute};
+use rialto_parallel::{RootThreads, Strategy, execute};
 use rialto_state::Diff;
 use rialto_stf::{
     Block, BlockError, BlockRules, ChainSpec, Header, Outcome, Transaction, TxError, recover_sender, validate_header,
@@ -130,7 +130,8 @@ impl Task<'_> {
         };
         let outcome = self.outcome_with_read_ahead(&block, &senders)?;
         let expected = block.header.state_root;
-        let found = trie.apply_from(&outcome.diff, self.state).map_err(NodeError::Trie)?;
+        let threads = RootThreads::new(self.strategy.threads);
+        let found = threads.apply(trie, &outcome.diff, self.state).map_err(NodeError::Trie)?;
         if found != expected {
             return Err(BlockError::Root { field: "state_root", expected, found }.into());
         }

@@ -11,6 +11,7 @@ use crate::prefetch::ReadAhead;
 use crate::tree::Layer;
 use crate::{ChainBlock, ChainView, ImportError, Node, NodeError, StateView};
 use alloy_primitives::Address;
+use rialto_parallel::RootThreads;
 use rialto_stf::{Block, BlockError, Outcome};
 use rialto_trie::StateTrie;
 use std::num::NonZeroUsize;
@@ -91,7 +92,8 @@ impl Node {
         let progress = AtomicUsize::new(0);
         let (executed, rooted) = std::thread::scope(|scope| {
             let below = state.clone();
-            let roots = scope.spawn(move || root_all(receiver, below, trie));
+            let threads = RootThreads::new(self.config.threads);
+            let roots = scope.spawn(move || root_all(receiver, below, trie, threads));
             let (before, progress) = (state.clone(), &progress);
             scope.spawn(move || self.prepare_all(&before, blocks, progress, prepared_sender));
             let executed = self.execute_all(&view, state, prepared, progress, sender);
@@ -169,12 +171,13 @@ fn root_all(
     executed: Receiver<Executed>,
     mut state: StateView,
     mut trie: StateTrie,
+    threads: RootThreads,
 ) -> (Vec<Arc<Layer>>, Option<StateTrie>, Option<RunError>) {
     let mut layers: Vec<Arc<Layer>> = Vec::new();
     for (block, outcome) in executed {
         let index = layers.len();
         let expected = block.block.header.state_root;
-        let error = match trie.apply_from(&outcome.diff, &state) {
+        let error = match threads.apply(&mut trie, &outcome.diff, &state) {
             Ok(found) if found == expected => None,
             Ok(found) => Some(BlockError::Root { field: "state_root", expected, found }.into()),
             Err(error) => Some(ImportError::Node(NodeError::Trie(error))),

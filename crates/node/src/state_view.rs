@@ -162,4 +162,8 @@ impl StateNodeSource for StateView {
         }
         self.base.state_node(account, path, hash)
     }
+
+    fn is_slow(&self) -> bool {
+        self.base.is_slow()
+    }
 }
