@@ -102,6 +102,7 @@ impl Machine {
             ("probestack_strategy", "inline"),
             ("is_pic", "false"),
             ("unwind_info", "false"),
+            ("enable_pinned_reg", "true"),
         ];
         for (name, value) in chosen {
             let value = &std::env::var(format!("RIALTO_JIT_{name}")).unwrap_or(value.into());

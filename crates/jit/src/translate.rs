@@ -27,7 +27,9 @@ mod stack;
 use crate::analysis::{Analysis, End, Target};
 use crate::words;
 use blocks::Ways;
-use cranelift_codegen::ir::{self, AbiParam, Function, InstBuilder, Signature, Value, types::I64};
+use cranelift_codegen::ir::{
+    self, AbiParam, Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types::I64,
+};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use exits::Exits;
@@ -59,9 +61,8 @@ struct Translator<'a, 'f> {
     builder: FunctionBuilder<'f>,
     shared: words::Shared,
     limits: Limits,
-    /// The machine, and the base of the frame's stack.
-    vm: Value,
-    base: Value,
+    /// Where the caller's pinned register is while the machine's address is in it.
+    pinned: StackSlot,
     state: State,
     /// Static gas of the opcodes behind, up to the segment's end, which is charged.
     rest: u64,
@@ -77,7 +78,7 @@ struct Translator<'a, 'f> {
 /// The signature of compiled code.
 pub(crate) fn signature() -> Signature {
     let mut signature = Signature::new(CallConv::SystemV);
-    signature.params.extend([AbiParam::new(I64); 5]);
+    signature.params.extend([AbiParam::new(I64); 4]);
     signature.returns.push(AbiParam::new(I64));
     signature
 }
@@ -95,14 +96,17 @@ pub(crate) fn translate(
     let start = builder.create_block();
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
-    let [vm, base, sp, gas, entry] = *builder.block_params(start) else { unreachable!("five parameters") };
+    let [vm, sp, gas, entry] = *builder.block_params(start) else { unreachable!("four parameters") };
+    let pinned = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+    let saved = builder.ins().get_pinned_reg(I64);
+    builder.ins().stack_store(I64, saved, pinned, 0);
+    builder.ins().set_pinned_reg(vm);
     let mut translator = Translator {
         analysis,
         builder,
         shared: words::Shared::default(),
         limits,
-        vm,
-        base,
+        pinned,
         state: State::new(sp, gas, 0),
         rest: 0,
         pc: 0,
@@ -126,6 +130,12 @@ pub(crate) fn translate(
 }
 
 impl Translator<'_, '_> {
+    /// The machine's address. It is needed everywhere, so it has a register to itself: as an ordinary value, it would be
+    /// alive throughout the function, and most of what registers are allocated for.
+    fn vm(&mut self) -> Value {
+        self.builder.ins().get_pinned_reg(I64)
+    }
+
     /// Goes to the root of the entry with the number `entry`; the entries' program counters.
     fn enter(&mut self, entry: Value) -> Vec<u32> {
         let analysis = self.analysis;

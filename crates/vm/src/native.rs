@@ -1,7 +1,7 @@
 //! Running native code: how it is called, where it finds the machine's state, and what it calls back.
 //!
-//! A [`NativeFunction`] runs the current frame from one of its entries, with the machine, the base of the frame's stack,
-//! the stack pointer (one past the top) and the gas left as arguments. It comes back with a status: [`BAIL`] says that
+//! A [`NativeFunction`] runs the current frame from one of its entries, with the machine, the stack pointer (one past
+//! the top) and the gas left as arguments. It comes back with a status: [`BAIL`] says that
 //! the frame's registers are stored and the interpreter is to go on from there, [`EXIT`] that a helper has stored how
 //! the run ended; the others are failures that need nothing but their name.
 //!
@@ -23,8 +23,8 @@ use crate::{BlockContext, Halt, TxContext, Vm};
 use alloy_primitives::U256;
 use core::mem::offset_of;
 
-/// Machine, base of the stack, stack pointer, gas left, index of the entry; gives back a status.
-pub type NativeFunction = unsafe extern "C" fn(*mut Vm<'_>, *mut U256, *mut U256, u64, u64) -> u64;
+/// Machine, stack pointer, gas left, index of the entry; gives back a status.
+pub type NativeFunction = unsafe extern "C" fn(*mut Vm<'_>, *mut U256, u64, u64) -> u64;
 
 /// A helper that does one opcode's work: machine, stack pointer before the pops, gas left, program counter.
 pub type OpcodeHelper = unsafe extern "C" fn(*mut Vm<'_>, *mut U256, u64, u64) -> u64;
@@ -51,6 +51,8 @@ pub mod layout {
     const TX: usize = offset_of!(Vm<'static>, tx);
     const BLOCK: usize = offset_of!(Vm<'static>, block);
 
+    /// Base of the frame's stack.
+    pub const STACK_BASE: usize = offset_of!(Vm<'static>, native_base);
     /// Address of the frame.
     pub const ADDRESS: usize = FRAME + offset_of!(Frame, address);
     /// Address of the caller.
@@ -114,9 +116,10 @@ impl Vm<'_> {
             let base = self.stack.as_mut_ptr().cast::<U256>().add(self.frame.stack_base);
             (base, base.add(self.frame.stack_len))
         };
+        self.native_base = base;
         // SAFETY: `self.held` holds the function while it runs: helpers open frames but never run them. Whoever made it
         // has promised that it does what the interpreter does.
-        let status = unsafe { function(&raw mut *self, base, sp, gas, entry) };
+        let status = unsafe { function(&raw mut *self, sp, gas, entry) };
         match status {
             BAIL => None,
             EXIT => Some(self.native_exit),
@@ -140,9 +143,8 @@ impl Vm<'_> {
 
     /// Stores where the frame is: its words of stack end at `sp`.
     fn store_registers(&mut self, sp: *mut U256, pc: u64) {
-        // SAFETY: `sp` is in the frame's stack, whose base is in the buffer.
-        let len = unsafe { sp.offset_from_unsigned(self.stack.as_ptr().cast::<U256>().add(self.frame.stack_base)) };
-        self.frame.stack_len = len;
+        // SAFETY: `sp` is in the frame's stack, whose base is where it was when the run began.
+        self.frame.stack_len = unsafe { sp.offset_from_unsigned(self.native_base) };
         self.frame.pc = pc as usize;
     }
 }

@@ -96,6 +96,7 @@ pub struct Vm<'r> {
     pub(crate) cost_per_state_byte: u64,
     pub(crate) held: Held,
     pub(crate) native_exit: Exit,
+    pub(crate) native_base: *mut U256,
 }
 
 impl<'r> Vm<'r> {
@@ -124,6 +125,7 @@ impl<'r> Vm<'r> {
             registers: Registers { ip: core::ptr::null(), sp: core::ptr::null_mut(), gas: 0 },
             held: Held::new(),
             native_exit: Exit::Done,
+            native_base: core::ptr::null_mut(),
         }
     }
 

@@ -5,6 +5,7 @@ use super::exits::Exit;
 use super::stack::{Entry, State};
 use crate::analysis::{STACK_LIMIT, Target};
 use crate::words::{Limb, Word};
+use rialto_vm::native::layout;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Value, types::I64};
 
@@ -107,7 +108,8 @@ impl Translator<'_, '_> {
         if is_cold {
             return self.bail(pc);
         }
-        let bytes = self.builder.ins().isub(sp, self.base);
+        let base = self.field(layout::STACK_BASE);
+        let bytes = self.builder.ins().isub(sp, base);
         let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, i64::from(32 * parameters));
         self.bail_if(is_short, pc);
         self.jump_to_body(index, parameters);
@@ -135,7 +137,8 @@ impl Translator<'_, '_> {
         if need <= parameters && growth == 0 {
             return;
         }
-        let bytes = self.builder.ins().isub(self.state.sp, self.base);
+        let base = self.field(layout::STACK_BASE);
+        let bytes = self.builder.ins().isub(self.state.sp, base);
         let bytes = if need == 0 { bytes } else { self.builder.ins().iadd_imm_s(bytes, i64::from(-32 * need)) };
         let room = i64::from(32 * (STACK_LIMIT - growth - need));
         let is_outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, bytes, room);

@@ -140,7 +140,7 @@ impl Translator<'_, '_> {
 
     fn fill_exit(&mut self, exit: Exit, block: ir::Block) {
         let parameters = self.builder.block_params(block).to_vec();
-        let mut arguments = vec![self.vm];
+        let mut arguments = vec![self.vm()];
         arguments.extend(parameters);
         let status = match exit {
             Exit::Bail => {
@@ -161,6 +161,8 @@ impl Translator<'_, '_> {
             Exit::InvalidOpcode => native::INVALID_OPCODE,
             Exit::Dispatch => unreachable!("filled first"),
         };
+        let saved = self.builder.ins().stack_load(I64, I64, self.pinned, 0);
+        self.builder.ins().set_pinned_reg(saved);
         let status = self.builder.ins().iconst(I64, status as i64);
         self.builder.ins().return_(&[status]);
     }

@@ -16,7 +16,8 @@ const NEAR: u64 = 1 << 30;
 impl Translator<'_, '_> {
     /// 64 bits of the machine.
     pub(super) fn field(&mut self, offset: usize) -> Value {
-        self.builder.ins().load(I64, MemFlagsData::trusted(), self.vm, offset as i32)
+        let vm = self.vm();
+        self.builder.ins().load(I64, MemFlagsData::trusted(), vm, offset as i32)
     }
 
     /// The word as 64 bits, the largest number where it does not fit.
@@ -67,7 +68,8 @@ impl Translator<'_, '_> {
         self.builder.ins().brif(is_there, on, &[BlockArg::Value(gas)], grow, &[]);
         self.builder.switch_to_block(grow);
         let len = self.builder.ins().iconst(I64, len as i64);
-        self.call_for_gas(native::grow_memory as *const () as usize, &[self.vm, offset, len, gas]);
+        let vm = self.vm();
+        self.call_for_gas(native::grow_memory as *const () as usize, &[vm, offset, len, gas]);
         self.jump(on, &[self.state.gas]);
         self.builder.switch_to_block(on);
         self.state.gas = gas_after;
@@ -100,7 +102,8 @@ impl Translator<'_, '_> {
         self.claim(place);
         let out = self.pointer_to(place);
         let gas = self.state.gas;
-        self.call_for_gas(native::keccak256 as *const () as usize, &[self.vm, out, offset, len, gas]);
+        let vm = self.vm();
+        self.call_for_gas(native::keccak256 as *const () as usize, &[vm, out, offset, len, gas]);
         self.push_stored();
     }
 
@@ -110,7 +113,8 @@ impl Translator<'_, '_> {
         let place = self.state.top();
         self.claim(place);
         let out = self.pointer_to(place);
-        self.call(native::call_data_word as *const () as usize, &[self.vm, out, offset]);
+        let vm = self.vm();
+        self.call(native::call_data_word as *const () as usize, &[vm, out, offset]);
         self.push_stored();
     }
 }

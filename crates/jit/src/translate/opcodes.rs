@@ -177,7 +177,8 @@ impl Translator<'_, '_> {
             op::CODESIZE => Word::constant(U256::from(self.analysis.code.len())),
             op::PC => Word::constant(U256::from(self.pc)),
             op::RETURNDATASIZE => {
-                let len = self.call_for_value(native::return_data_len as *const () as usize, &[self.vm]);
+                let vm = self.vm();
+                let len = self.call_for_value(native::return_data_len as *const () as usize, &[vm]);
                 Word::from_i64(len)
             }
             op::GAS => Word::from_i64(self.builder.ins().iadd_imm_s(self.state.gas, self.rest as i64)),
@@ -192,15 +193,16 @@ impl Translator<'_, '_> {
     }
 
     fn word_field(&mut self, offset: usize) -> Word {
-        let vm = self.vm;
+        let vm = self.vm();
         self.words().load(vm, offset as i32)
     }
 
     /// The 20 bytes of an address as a word.
     fn address(&mut self, offset: usize) -> Word {
         let flags = MemFlagsData::new().with_notrap();
+        let vm = self.vm();
         let mut limb = |type_, from: usize| {
-            let bytes = self.builder.ins().load(type_, flags, self.vm, (offset + from) as i32);
+            let bytes = self.builder.ins().load(type_, flags, vm, (offset + from) as i32);
             self.builder.ins().bswap(bytes)
         };
         let (low, middle, high) = (limb(I64, 12), limb(I64, 4), limb(I32, 0));
@@ -221,7 +223,8 @@ impl Translator<'_, '_> {
         }
         let sp = self.pointer_to(top);
         let pc = self.builder.ins().iconst(I64, self.pc as i64);
-        let arguments = [self.vm, sp, self.state.gas, pc];
+        let vm = self.vm();
+        let arguments = [vm, sp, self.state.gas, pc];
         if may_end(opcode) {
             self.call_for_gas(helper as *const () as usize, &arguments);
         } else {
@@ -261,7 +264,8 @@ impl Translator<'_, '_> {
                 let helper = native::opcode_helper(opcode).expect("it has one");
                 let sp = self.pointer_to(top);
                 let pc = self.builder.ins().iconst(I64, self.pc as i64);
-                self.call_for_value(helper as *const () as usize, &[self.vm, sp, self.state.gas, pc]);
+                let vm = self.vm();
+                self.call_for_value(helper as *const () as usize, &[vm, sp, self.state.gas, pc]);
                 self.leave(Exit::Ended);
             }
             _ => self.leave(Exit::InvalidOpcode),
