@@ -214,6 +214,10 @@ impl<'r> Replica<'r> {
         let is_paid = |address: &Address| paid.is_some() && *address == self.beneficiary;
         let mut accounts: Vec<AccountChange> =
             self.accounts.iter().filter(|change| !is_paid(&change.address)).copied().collect();
+        if let Some(own) = accounts.iter_mut().find(|change| change.address == self.beneficiary) {
+            // Who changed it first may have found tips in it.
+            own.before = self.reader.account(&self.beneficiary)?;
+        }
         if let Some((before, after)) = paid {
             let (hash, address) = (beneficiary_hash, self.beneficiary);
             let is_wiped = self.is_wiped(&address);
