@@ -1,15 +1,17 @@
 //! Blocks by their access lists (EIP-7928).
 //!
 //! A list says of everything that a block touches what each transaction leaves there. Whoever has it knows the state before each
-//! transaction without running those before it, so all of them are run at once, on as many threads as there are; none waits for
+//! transaction without running those before it, so all of them can be run at once, on as many threads as there are; none waits for
 //! another, none is run twice, and tips are paid where they are due, for the fee recipient's balance is in the list like any other.
+//! A thread takes a few that follow each other at a time: the second finds what the first has read and changed where it left it.
 //!
 //! # Why the outcome is that of one thread
 //! The list is believed of nobody. After each transaction what it changed is compared with what the list has at its index: it must
 //! be that and no more. So, by induction from the state before the block, if every part of the block does what the list says when
 //! it is run on what the list says of the parts before, then the list says what running them in order does. What is in the list
 //! must also have been accessed, and what was accessed must be in it (see `view`), which says that the list is complete and
-//! has nothing too much. The changes of the block then need no collecting: they are the list's.
+//! has nothing too much. The changes of the block then need no collecting: they are the list's, and are read from it even before
+//! it is known to be right.
 //!
 //! # When it is wrong
 //! Whatever goes wrong here, even an error of the reader, is no verdict: the block is then run in order, and what that gives is
@@ -21,19 +23,27 @@ mod view;
 
 use crate::pool;
 use alloy_primitives::{Address, Bloom};
-use rialto_state::{StateReader, TxChange};
+use rialto_state::{Code, Diff, StateReader, TxChange};
 use rialto_stf::{
-    AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner,
-    logs_bloom, validate_body,
+    AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, ChainSpec, Outcome, Transaction,
+    TxOutcome, TxRunner, logs_bloom, validate_body,
 };
 use rialto_vm::Tier;
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use view::{ListReader, ListView};
 
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x6c69_7374;
+
+/// About so many units are there for each thread.
+const UNITS_PER_THREAD: u128 = 16;
+
+/// Accounts of which a job makes the diff.
+const ACCOUNTS_PER_JOB: usize = 64;
 
 /// A block to be run.
 #[derive(Clone, Copy)]
@@ -55,49 +65,197 @@ fn last_index(block: &Block) -> Option<u32> {
 /// The fork must be one whose receipts have a status and whose empty accounts are cleared.
 pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
     let rules = job.chain.rules_at(job.block.header.number, job.block.header.timestamp);
-    let last_index = last_index(job.block)?;
-    list.validate(last_index).ok()?;
-    let view = ListView::new(list, job.reader, last_index);
-    let transactions = Transactions {
-        job,
-        view: &view,
-        outcomes: job.block.transactions.iter().map(|_| OnceLock::new()).collect(),
-        next: AtomicUsize::new(0),
-        has_failed: AtomicBool::new(false),
-    };
-    let reader = ListReader::new(&view);
-    let mut executor = BlockExecutor::new(job.chain, &job.block.header, &reader).with_tier(job.tier).with_access_list();
+    let work = Work::new(job, rules, list, last_index(job.block)?);
+    // Waking threads takes about as long as making the view, which they need; one of them has something to do without it.
     pool::beside(
         job.threads,
-        || transactions.work(),
         || {
-            let begun = executor.begin().and_then(|()| validate_body(rules, job.block));
-            transactions.has_failed.fetch_or(begun.is_err(), Ordering::Relaxed);
-            transactions.work();
+            work.check_body();
+            work.run_jobs(work.view.wait());
+        },
+        || {
+            let view = work.make_view();
+            work.run_beginning(view);
+            work.run_jobs(view);
+            work.check_body();
         },
     );
-    if transactions.has_failed.into_inner() {
-        return None;
+    work.finish()
+}
+
+/// How far what is to be done is.
+struct Work<'a> {
+    job: &'a Job<'a>,
+    rules: &'static BlockRules,
+    list: &'a BlockAccessList,
+    last_index: u32,
+    view: OnceLock<ListView<'a>>,
+    /// Transactions in a row that are run together, in the order in which they are taken.
+    units: Vec<Range<usize>>,
+    /// What each did, with the bloom filter of its logs.
+    outcomes: Vec<OnceLock<Box<(TxOutcome, Bloom)>>>,
+    /// What the block changed, of so many accounts each.
+    diffs: Vec<OnceLock<Diff>>,
+    progress: Progress,
+}
+
+/// What all threads write, on a cache line where nothing else is.
+#[derive(Default)]
+#[repr(align(128))]
+struct Progress {
+    /// The next job that nobody has taken: first the units, then parts of the diff.
+    next: AtomicUsize,
+    is_body_taken: AtomicBool,
+    has_failed: AtomicBool,
+}
+
+/// Transactions in a row to be run together: what one of them has read need not be read again for the next. A unit is as many as
+/// may use a small share of the gas that all may, and is taken the earlier the more that is, so that no thread is left with
+/// much when the others are through.
+fn units_of(transactions: &[Transaction], threads: NonZeroUsize) -> Vec<Range<usize>> {
+    let all: u128 = transactions.iter().map(|transaction| u128::from(transaction.gas_limit)).sum();
+    let share = all / (UNITS_PER_THREAD * threads.get() as u128);
+    let mut units: Vec<(u128, Range<usize>)> = Vec::new();
+    for (position, transaction) in transactions.iter().enumerate() {
+        let gas_limit = u128::from(transaction.gas_limit);
+        match units.last_mut() {
+            Some((gas, unit)) if *gas + gas_limit <= share => {
+                *gas += gas_limit;
+                unit.end = position + 1;
+            }
+            _ => units.push((gas_limit, position..position + 1)),
+        }
     }
-    for (transaction, outcome) in job.block.transactions.iter().zip(transactions.outcomes) {
-        let (outcome, logs_bloom) = outcome.into_inner()?;
-        executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+    units.sort_by_key(|(gas, _)| Reverse(*gas));
+    units.into_iter().map(|(_, unit)| unit).collect()
+}
+
+impl<'a> Work<'a> {
+    fn new(job: &'a Job<'a>, rules: &'static BlockRules, list: &'a BlockAccessList, last_index: u32) -> Self {
+        let transactions = &job.block.transactions;
+        Self {
+            job,
+            rules,
+            list,
+            last_index,
+            view: OnceLock::new(),
+            units: units_of(transactions, job.threads),
+            outcomes: transactions.iter().map(|_| OnceLock::new()).collect(),
+            diffs: list.0.chunks(ACCOUNTS_PER_JOB).map(|_| OnceLock::new()).collect(),
+            progress: Progress::default(),
+        }
     }
-    executor.take_diff();
-    reader.set_index(last_index);
-    let withdrawals = job.block.withdrawals.as_deref().unwrap_or_default();
-    let mut outcome = executor.finish(&job.block.ommers, withdrawals).ok()?;
-    let around = outcome.block_access_list.take()?;
-    let is_right = view.note_all_of(&around, reader.last())
-        && view.has_just(0, &changes_at(&around, 0), reader.last())
-        && view.has_just(last_index, &changes_at(&around, 1), reader.last())
-        && view.is_exhausted();
-    if !is_right {
-        return None;
+
+    fn expect(&self, is_right: bool) {
+        if !is_right {
+            self.progress.has_failed.store(true, Ordering::Relaxed);
+        }
     }
-    outcome.diff = view.diff()?;
-    outcome.block_access_list = rules.has_access_lists.then(|| list.clone());
-    Some(outcome)
+
+    /// Makes the view for all. Of a list that is wrong in form it has no use, but whoever waits for it goes on.
+    fn make_view(&self) -> &ListView<'a> {
+        self.expect(self.list.validate(self.last_index).is_ok());
+        self.view.get_or_init(|| ListView::new(self.list, self.job.reader, self.last_index))
+    }
+
+    /// Compares the block's body with its header, unless somebody else has.
+    fn check_body(&self) {
+        if !self.progress.is_body_taken.swap(true, Ordering::Relaxed) {
+            self.expect(validate_body(self.rules, self.job.block).is_ok());
+        }
+    }
+
+    /// Runs what comes before the transactions.
+    fn run_beginning(&self, view: &ListView<'_>) {
+        let Job { chain, block, tier, .. } = *self.job;
+        let reader = ListReader::new(view);
+        let mut executor = BlockExecutor::new(chain, &block.header, &reader).with_tier(tier).with_access_list();
+        let has_begun = executor.begin().is_ok();
+        let mut accesses = executor.access_list().map(std::mem::take).unwrap_or_default();
+        accesses.access_all_of(executor.state());
+        self.expect(has_begun && is_part(view, &reader, &accesses.finish(), 0));
+    }
+
+    /// Takes jobs until there are none left, or one fails.
+    fn run_jobs(&self, view: &ListView<'_>) {
+        let Job { chain, block, tier, .. } = *self.job;
+        let reader = ListReader::new(view);
+        let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
+        while !self.progress.has_failed.load(Ordering::Relaxed) {
+            let next = self.progress.next.fetch_add(1, Ordering::Relaxed);
+            let is_done = if let Some(unit) = self.units.get(next) {
+                self.run_unit(view, &reader, &mut runner, unit.clone())
+            } else if let Some(part) = self.diffs.get(next - self.units.len()) {
+                let first = (next - self.units.len()) * ACCOUNTS_PER_JOB;
+                let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
+                view.diff(first..last).ok().and_then(|diff| part.set(diff).ok())
+            } else {
+                return;
+            };
+            self.expect(is_done.is_some());
+        }
+    }
+
+    /// Runs transactions in a row, the first on what the list says, the others on what those before them have left.
+    fn run_unit(
+        &self,
+        view: &ListView<'_>,
+        reader: &ListReader<'_, '_>,
+        runner: &mut TxRunner<'_>,
+        unit: Range<usize>,
+    ) -> Option<()> {
+        let index_of = |position: usize| u32::try_from(position + 1).ok();
+        runner.forget();
+        reader.set_index(index_of(unit.start)?);
+        for position in unit {
+            let transaction = &self.job.block.transactions[position];
+            let (outcome, changes) = runner.run_in_place(transaction, self.job.senders[position]).ok()?;
+            if !view.has_just(index_of(position)?, &changes, reader.lookups()) {
+                return None;
+            }
+            let logs_bloom = logs_bloom(&outcome.logs);
+            self.outcomes[position].set(Box::new((outcome, logs_bloom))).ok()?;
+        }
+        view.note_unasked(runner.journal(), reader.lookups()).then_some(())
+    }
+
+    /// Writes the receipts, runs what comes after the transactions and puts the outcome together.
+    fn finish(self) -> Option<Outcome> {
+        let Self { job, rules, list, last_index, outcomes, diffs, .. } = self;
+        let view = self.view.into_inner()?;
+        if self.progress.has_failed.into_inner() {
+            return None;
+        }
+        let reader = ListReader::new(&view);
+        reader.set_index(last_index);
+        let mut executor =
+            BlockExecutor::new(job.chain, &job.block.header, &reader).with_tier(job.tier).with_access_list();
+        for (transaction, outcome) in job.block.transactions.iter().zip(outcomes) {
+            let (outcome, logs_bloom) = *outcome.into_inner()?;
+            executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+        }
+        let withdrawals = job.block.withdrawals.as_deref().unwrap_or_default();
+        let mut outcome = executor.finish(&job.block.ommers, withdrawals).ok()?;
+        let accesses = outcome.block_access_list.take()?;
+        if !is_part(&view, &reader, &accesses, last_index) || !view.is_exhausted() {
+            return None;
+        }
+        outcome.diff = Diff::default();
+        for part in diffs {
+            let part = part.into_inner()?;
+            outcome.diff.accounts.extend(part.accounts);
+            outcome.diff.codes.extend(part.codes);
+        }
+        outcome.diff.codes.sort_unstable_by_key(Code::hash);
+        outcome.diff.codes.dedup_by_key(|code| code.hash());
+        outcome.block_access_list = rules.has_access_lists.then(|| list.clone());
+        Some(outcome)
+    }
+}
+
+/// Whether a part of the block, which is not a transaction and accessed and, as its only part, changed this, is as the list says.
+fn is_part(view: &ListView<'_>, reader: &ListReader<'_, '_>, accesses: &BlockAccessList, index: u32) -> bool {
+    view.note_all_of(accesses, reader.lookups()) && view.has_just(index, &changes_at(accesses, 0), reader.lookups())
 }
 
 /// What a list has at an index.
@@ -114,51 +272,9 @@ fn changes_at(list: &BlockAccessList, index: u32) -> Vec<TxChange> {
         let nonces = nonce_changes.iter().filter(|change| change.index == index);
         changes.extend(nonces.map(|change| TxChange::Nonce(address, change.nonce)));
         let codes = code_changes.iter().filter(|change| change.index == index);
-        changes.extend(codes.map(|change| TxChange::Code(address, rialto_state::Code::new(change.code.clone()))));
+        changes.extend(codes.map(|change| TxChange::Code(address, Code::new(change.code.clone()))));
     }
     changes
-}
-
-/// The transactions of a block that is run by its list.
-struct Transactions<'j, 'v, 'a> {
-    job: &'j Job<'j>,
-    view: &'v ListView<'a>,
-    /// What each did, with the bloom filter of its logs.
-    outcomes: Vec<OnceLock<(TxOutcome, Bloom)>>,
-    next: AtomicUsize,
-    has_failed: AtomicBool,
-}
-
-impl Transactions<'_, '_, '_> {
-    /// Runs transactions until there are none left, or one is not as the list says.
-    fn work(&self) {
-        let Job { chain, block, tier, .. } = *self.job;
-        let reader = ListReader::new(self.view);
-        let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
-        while !self.has_failed.load(Ordering::Relaxed) {
-            let position = self.next.fetch_add(1, Ordering::Relaxed);
-            if position >= self.outcomes.len() {
-                return;
-            }
-            if self.run(&reader, &mut runner, position).is_none() {
-                self.has_failed.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn run(&self, reader: &ListReader<'_, '_>, runner: &mut TxRunner<'_>, position: usize) -> Option<()> {
-        let index = u32::try_from(position + 1).ok()?;
-        reader.set_index(index);
-        let (outcome, changes) =
-            runner.run_in_place(&self.job.block.transactions[position], self.job.senders[position]).ok()?;
-        let last = reader.last();
-        let is_right = self.view.has_just(index, &changes, last) && self.view.note_unasked(runner.journal(), last);
-        if !is_right {
-            return None;
-        }
-        let logs_bloom = logs_bloom(&outcome.logs);
-        self.outcomes[position].set((outcome, logs_bloom)).ok()
-    }
 }
 
 /// Compares the list that came with a block with the one that executing it gave, where lists are part of the consensus.

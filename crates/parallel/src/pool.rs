@@ -7,10 +7,15 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most threads of a pool: more than that gain nothing on a block.
 const MAX_THREADS: usize = 256;
+
+/// How often the caller looks whether the others are through before it sleeps, for some ten microseconds: they have done their last
+/// job about when it has, and to be woken would take longer than they do.
+const SPINS: usize = 2_000;
 
 static POOLS: Mutex<BTreeMap<usize, Option<Arc<ThreadPool>>>> = Mutex::new(BTreeMap::new());
 
@@ -31,12 +36,25 @@ pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: imp
     let pool = if others > 0 { pool(others) } else { None };
     match pool {
         None => own(),
-        Some(pool) => pool.in_place_scope(|scope| {
-            for _ in 0..others {
-                scope.spawn(|_| other());
-            }
-            own()
-        }),
+        Some(pool) => {
+            let is_over = AtomicUsize::new(0);
+            pool.in_place_scope(|scope| {
+                for _ in 0..others {
+                    scope.spawn(|_| {
+                        other();
+                        is_over.fetch_add(1, Ordering::Release);
+                    });
+                }
+                let result = own();
+                for _ in 0..SPINS {
+                    if is_over.load(Ordering::Acquire) == others {
+                        break;
+                    }
+                    std::hint::spin_loop();
+                }
+                result
+            })
+        }
     }
 }
 
@@ -49,7 +67,6 @@ pub(crate) fn on_threads(threads: NonZeroUsize, work: impl Fn() + Sync) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn all_the_work_is_done_and_over() {

@@ -833,11 +833,13 @@ impl<'r> Journal<'r> {
         read.map(|slot| (self.address_of(slot), slot.key))
     }
 
-    /// Of the slots that were read those for which the reader was not asked, because it does not know the account.
-    pub fn loaded_slots_of_absent(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
+    /// Of the slots that were read at least those for which the reader was not asked: it does not know the account, or the account
+    /// was deleted meanwhile.
+    pub fn unasked_slots(&self) -> impl Iterator<Item = (Address, U256)> + '_ {
         let read = self.slots.iter().filter(|slot| slot.original_tx != 0);
-        let is_absent = |slot: &&SlotEntry| self.account_bases[slot.account as usize].account.is_none();
-        read.filter(is_absent).map(|slot| (self.address_of(slot), slot.key))
+        let is_unasked =
+            |slot: &&SlotEntry| slot.generation > 0 || self.account_bases[slot.account as usize].account.is_none();
+        read.filter(is_unasked).map(|slot| (self.address_of(slot), slot.key))
     }
 
     /// What was read and what became of it. All transactions must be closed.

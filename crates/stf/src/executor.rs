@@ -319,7 +319,12 @@ impl<'r> BlockExecutor<'r> {
         logs_bloom: Option<Bloom>,
     ) -> Result<(), TxError> {
         assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
-        let gas = IntrinsicGas::of(transaction, self.rules, self.vm.cost_per_state_byte());
+        // It takes looking at all the data of a transaction, so it is left out where nobody looks at it.
+        let gas = if self.rules.vm.has_state_gas {
+            IntrinsicGas::of(transaction, self.rules, self.vm.cost_per_state_byte())
+        } else {
+            IntrinsicGas::default()
+        };
         self.gas.check_room(transaction, &gas, self.rules)?;
         self.gas.add(&outcome);
         let status = ReceiptStatus::Status(outcome.halt.is_none());

@@ -110,21 +110,25 @@ impl<'r> TxRunner<'r> {
         Ok(UnitEffects { outcomes, footprint: self.vm.journal.footprint(), changes })
     }
 
-    /// Runs a transaction on a state that is already what it will be at its turn, so that it can pay its tip, too. What it read
-    /// is what its reader was asked, and [`TxRunner::journal`] knows.
+    /// Forgets all that was run: what follows is run on what the reader says.
+    pub fn forget(&mut self) {
+        self.vm.forget();
+    }
+
+    /// Runs a transaction on what those since [`TxRunner::forget`] left, where that is already what it will be at its turn, so that
+    /// it can pay its tip, too. What it read is what its reader was asked, and [`TxRunner::journal`] knows.
     pub fn run_in_place(
         &mut self,
         transaction: &Transaction,
         sender: Address,
     ) -> Result<(TxOutcome, TxChanges), TxError> {
-        self.vm.forget();
         let mode = Mode { checks: Checks::ALL, tip: Tip::Paid };
         let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
         let changes = self.vm.journal.end_tx_with_changes(self.rules.vm.clears_empty_accounts);
         Ok((outcome, changes))
     }
 
-    /// The state as the last transaction saw it and left it.
+    /// The state as the last transactions saw it and left it.
     pub fn journal(&self) -> &Journal<'r> {
         &self.vm.journal
     }

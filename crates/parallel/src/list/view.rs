@@ -5,8 +5,8 @@
 //! positions, slots and indices by binary search.
 //!
 //! What the reader below said of an account or slot is kept in a cell that is set once, so that all threads together ask the
-//! reader about once. The cells say something else, too: a cell that is still empty when all transactions have run belongs to
-//! something that nobody accessed and that the list should not have. What the list lacks has no cell, and reading it fails.
+//! reader about once. The cells say something else, too: of what the list has without a change, a cell that is still empty when all
+//! transactions have run belongs to something that nobody accessed and that the list should not have. What the list lacks has no cell, and reading it fails.
 //!
 //! # What the list does not say
 //! An account that destroys itself loses storage that the list does not name. But an account of which nothing is left, no nonce, no
@@ -20,6 +20,7 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChange};
 use rialto_stf::{AccountChanges, BlockAccessList, StorageChange};
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// See the module's documentation.
@@ -43,9 +44,37 @@ struct AccountCells {
     first_code: usize,
 }
 
-/// An account that was looked up last: slots of one account are read in a row, and so are changes.
-#[derive(Default)]
-pub(super) struct LastPosition(Cell<Option<(Address, u32)>>);
+/// What a thread has looked up: slots of one account are read in a row, and what was read is soon written.
+pub(super) struct Lookups {
+    last: Cell<(Address, u32)>,
+    slots: [Cell<FoundSlot>; LOOKUPS],
+}
+
+/// Where a slot of an account, which its position names, has its cell.
+#[derive(Clone, Copy)]
+struct FoundSlot {
+    position: u32,
+    cell: u32,
+    slot: U256,
+}
+
+/// Slots that are remembered.
+const LOOKUPS: usize = 128;
+/// The position of no account.
+const NOWHERE: u32 = u32::MAX;
+
+impl Default for Lookups {
+    fn default() -> Self {
+        const NOTHING: FoundSlot = FoundSlot { position: NOWHERE, cell: 0, slot: U256::ZERO };
+        Self { last: Cell::new((Address::ZERO, NOWHERE)), slots: [const { Cell::new(NOTHING) }; LOOKUPS] }
+    }
+}
+
+impl Lookups {
+    fn place_of(&self, position: usize, slot: &U256) -> &Cell<FoundSlot> {
+        &self.slots[(slot.as_limbs()[0] as usize).wrapping_add(position) % LOOKUPS]
+    }
+}
 
 /// An error that no one sees: it makes the block be run in order.
 fn failed(reason: &str) -> ReadError {
@@ -71,8 +100,16 @@ fn change_at<T>(changes: &[T], index: u32, index_of: impl Fn(&T) -> u32) -> Opti
     changes.get(position).is_some_and(|change| index_of(change) == index).then_some(position)
 }
 
+/// The place of a slot among the written and then the read slots of an account.
+fn find_in(account: &AccountChanges, slot: &U256) -> Option<usize> {
+    if let Ok(found) = account.storage_changes.binary_search_by(|changes| changes.slot.cmp(slot)) {
+        return Some(found);
+    }
+    account.storage_reads.binary_search(slot).ok().map(|found| account.storage_changes.len() + found)
+}
+
 impl<'a> ListView<'a> {
-    /// A list whose form is valid for a block with `last_index`, over the state before the block.
+    /// A list for a block with this last index, over the state before the block. It must be valid in form, or not be used.
     pub fn new(list: &'a BlockAccessList, reader: &'a (dyn StateReader + Sync), last_index: u32) -> Self {
         let mut view = Self {
             list,
@@ -95,22 +132,25 @@ impl<'a> ListView<'a> {
                 .chain(account.balance_changes.iter().map(|change| change.index))
                 .chain(account.nonce_changes.iter().map(|change| change.index))
                 .chain(account.code_changes.iter().map(|change| change.index));
-            indices.for_each(|index| counts[index as usize] += 1);
+            for index in indices {
+                if let Some(count) = counts.get_mut(index as usize) {
+                    *count += 1;
+                }
+            }
         }
         view.words.resize_with(words, WordCell::default);
         view.codes.resize_with(codes, OnceLock::new);
         view
     }
 
-    fn position(&self, address: &Address, last: &LastPosition) -> Result<usize, ReadError> {
-        if let Some((found, position)) = last.0.get()
-            && found == *address
-        {
+    fn position(&self, address: &Address, lookups: &Lookups) -> Result<usize, ReadError> {
+        let (last, position) = lookups.last.get();
+        if last == *address && position != NOWHERE {
             return Ok(position as usize);
         }
         match self.positions.get(address) {
             Some(position) => {
-                last.0.set(Some((*address, *position)));
+                lookups.last.set((*address, *position));
                 Ok(*position as usize)
             }
             None => Err(failed("an account that the access list lacks")),
@@ -183,16 +223,25 @@ impl<'a> ListView<'a> {
     }
 
     /// Where a slot has its cell, and how it changes.
-    fn find_slot(&self, position: usize, slot: &U256) -> Result<(usize, &'a [StorageChange]), ReadError> {
+    fn find_slot(
+        &self,
+        position: usize,
+        slot: &U256,
+        lookups: &Lookups,
+    ) -> Result<(usize, &'a [StorageChange]), ReadError> {
         let account = &self.list.0[position];
         let first = self.accounts[position].first_word;
-        if let Ok(found) = account.storage_changes.binary_search_by(|changes| changes.slot.cmp(slot)) {
-            return Ok((first + found, &account.storage_changes[found].changes));
-        }
-        match account.storage_reads.binary_search(slot) {
-            Ok(found) => Ok((first + account.storage_changes.len() + found, &[])),
-            Err(_) => Err(failed("a slot that the access list lacks")),
-        }
+        let place = lookups.place_of(position, slot);
+        let known = place.get();
+        let found = if known.position as usize == position && known.slot == *slot {
+            known.cell as usize
+        } else {
+            let found = find_in(account, slot).ok_or_else(|| failed("a slot that the access list lacks"))?;
+            place.set(FoundSlot { position: position as u32, cell: found as u32, slot: *slot });
+            found
+        };
+        let changes = account.storage_changes.get(found).map_or(&[][..], |changes| &changes.changes);
+        Ok((first + found, changes))
     }
 
     /// A slot's word before the block.
@@ -215,8 +264,8 @@ impl<'a> ListView<'a> {
     }
 
     /// A slot's word before `index`.
-    fn storage(&self, position: usize, slot: &U256, index: u32) -> Result<U256, ReadError> {
-        let (cell, changes) = self.find_slot(position, slot)?;
+    fn storage(&self, position: usize, slot: &U256, index: u32, lookups: &Lookups) -> Result<U256, ReadError> {
+        let (cell, changes) = self.find_slot(position, slot, lookups)?;
         // Even if the list has a later word: that it was read is noted so, and the diff needs it.
         let word = self.word(position, cell, slot)?;
         let deletions = self.accounts[position].base.deletions();
@@ -238,36 +287,36 @@ impl<'a> ListView<'a> {
         Ok(!is_gone && self.reader.has_storage(&self.list.0[position].address)?)
     }
 
-    /// Notes the accesses of a transaction of which its reader was not told; whether the list has them.
-    pub fn note_unasked(&self, journal: &Journal<'_>, last: &LastPosition) -> bool {
-        journal.loaded_slots_of_absent().all(|(address, slot)| {
-            let position = self.position(&address, last);
-            position.is_ok_and(|position| self.storage(position, &slot, 0).is_ok())
+    /// Notes the accesses of transactions of which their reader was not told; whether the list has them.
+    pub fn note_unasked(&self, journal: &Journal<'_>, lookups: &Lookups) -> bool {
+        journal.unasked_slots().all(|(address, slot)| {
+            let position = self.position(&address, lookups);
+            position.is_ok_and(|position| self.storage(position, &slot, 0, lookups).is_ok())
         })
     }
 
     /// Notes what a list of accesses accesses; whether this list has it.
-    pub fn note_all_of(&self, accesses: &BlockAccessList, last: &LastPosition) -> bool {
+    pub fn note_all_of(&self, accesses: &BlockAccessList, lookups: &Lookups) -> bool {
         accesses.0.iter().all(|account| {
-            let Ok(position) = self.position(&account.address, last) else { return false };
+            let Ok(position) = self.position(&account.address, lookups) else { return false };
             let changed = account.storage_changes.iter().map(|changes| &changes.slot);
             let mut slots = changed.chain(&account.storage_reads);
-            self.base(position).is_ok() && slots.all(|slot| self.storage(position, slot, 0).is_ok())
+            self.base(position).is_ok() && slots.all(|slot| self.storage(position, slot, 0, lookups).is_ok())
         })
     }
 
     /// Whether the list has these changes at `index` and no other.
-    pub fn has_just(&self, index: u32, changes: &[TxChange], last: &LastPosition) -> bool {
+    pub fn has_just(&self, index: u32, changes: &[TxChange], lookups: &Lookups) -> bool {
         let count = self.change_counts.get(index as usize).map(|count| *count as usize);
-        count == Some(changes.len()) && changes.iter().all(|change| self.has(index, change, last))
+        count == Some(changes.len()) && changes.iter().all(|change| self.has(index, change, lookups))
     }
 
-    fn has(&self, index: u32, change: &TxChange, last: &LastPosition) -> bool {
+    fn has(&self, index: u32, change: &TxChange, lookups: &Lookups) -> bool {
         let (TxChange::Balance(address, _)
         | TxChange::Nonce(address, _)
         | TxChange::Code(address, _)
         | TxChange::Slot(address, ..)) = change;
-        let Ok(position) = self.position(address, last) else { return false };
+        let Ok(position) = self.position(address, lookups) else { return false };
         let listed = &self.list.0[position];
         match change {
             TxChange::Balance(_, balance) => {
@@ -289,27 +338,38 @@ impl<'a> ListView<'a> {
                     is_equal
                 })
             }
-            TxChange::Slot(_, slot, word) => self.find_slot(position, slot).is_ok_and(|(_, changes)| {
+            TxChange::Slot(_, slot, word) => self.find_slot(position, slot, lookups).is_ok_and(|(_, changes)| {
                 let at = change_at(changes, index, |change| change.index);
                 at.is_some_and(|at| changes[at].value == *word)
             }),
         }
     }
 
-    /// Whether everything in the list was accessed.
+    /// Whether everything was accessed that the list has without a change. What it has with one was accessed where that was made.
     pub fn is_exhausted(&self) -> bool {
-        self.accounts.iter().all(|account| account.base.is_set()) && self.words.iter().all(WordCell::is_set)
+        self.list.0.iter().zip(&self.accounts).all(|(account, cells)| {
+            let first_read = cells.first_word + account.storage_changes.len();
+            let mut reads = self.words[first_read..][..account.storage_reads.len()].iter();
+            cells.base.is_set() && reads.all(WordCell::is_set)
+        })
     }
 
-    /// What the block changed, once it is known that the list is right.
-    pub fn diff(&self) -> Option<Diff> {
+    /// What the block changes in the accounts in this range, if the list is right.
+    pub fn diff(&self, positions: Range<usize>) -> Result<Diff, ReadError> {
         let mut diff = Diff::default();
-        for (position, changes) in self.list.0.iter().enumerate() {
-            let cells = &self.accounts[position];
-            let before = cells.base.get()?;
+        for position in positions {
+            let changes = &self.list.0[position];
+            let is_read_only = changes.storage_changes.is_empty()
+                && changes.balance_changes.is_empty()
+                && changes.nonce_changes.is_empty()
+                && changes.code_changes.is_empty();
+            if is_read_only {
+                continue;
+            }
+            let before = self.base(position)?;
             let (after, code) = self.account_of(position, before, u32::MAX);
-            let storage_wiped = before.is_some() && !cells.base.deletions().is_empty();
-            let storage = if after.is_some() { self.storage_diff(changes, cells)? } else { Vec::new() };
+            let storage_wiped = before.is_some() && !self.accounts[position].base.deletions().is_empty();
+            let storage = if after.is_some() { self.storage_diff(position)? } else { Vec::new() };
             if before == after && storage.is_empty() && !storage_wiped {
                 continue;
             }
@@ -321,24 +381,24 @@ impl<'a> ListView<'a> {
             }
             diff.accounts.push(AccountDiff { address: changes.address, before, after, storage_wiped, storage });
         }
-        diff.codes.sort_unstable_by_key(Code::hash);
-        diff.codes.dedup_by_key(|code| code.hash());
-        Some(diff)
+        Ok(diff)
     }
 
-    fn storage_diff(&self, changes: &AccountChanges, cells: &AccountCells) -> Option<Vec<SlotDiff>> {
+    fn storage_diff(&self, position: usize) -> Result<Vec<SlotDiff>, ReadError> {
+        let (changes, cells) = (&self.list.0[position], &self.accounts[position]);
         let mut storage = Vec::with_capacity(changes.storage_changes.len());
         let last_deletion = cells.base.deletions().last();
-        for (slot_changes, word) in changes.storage_changes.iter().zip(&self.words[cells.first_word..]) {
-            let last = slot_changes.changes.last()?;
-            let before = if last_deletion.is_some() { U256::ZERO } else { word.get()? };
+        for (slot_changes, cell) in changes.storage_changes.iter().zip(cells.first_word..) {
+            let slot = slot_changes.slot;
+            let Some(last) = slot_changes.changes.last() else { continue };
+            let before = if last_deletion.is_some() { U256::ZERO } else { self.word(position, cell, &slot)? };
             let is_gone = last_deletion.is_some_and(|deletion| *deletion >= last.index);
             let after = if is_gone { U256::ZERO } else { last.value };
             if before != after {
-                storage.push(SlotDiff { slot: slot_changes.slot, before, after });
+                storage.push(SlotDiff { slot, before, after });
             }
         }
-        Some(storage)
+        Ok(storage)
     }
 }
 
@@ -346,7 +406,7 @@ impl<'a> ListView<'a> {
 pub(super) struct ListReader<'v, 'a> {
     view: &'v ListView<'a>,
     index: Cell<u32>,
-    last: LastPosition,
+    lookups: Lookups,
     /// Codes in the list whose accounts were read here.
     codes: RefCell<B256Map<Code>>,
 }
@@ -354,16 +414,16 @@ pub(super) struct ListReader<'v, 'a> {
 impl<'v, 'a> ListReader<'v, 'a> {
     /// The state before the block.
     pub fn new(view: &'v ListView<'a>) -> Self {
-        Self { view, index: Cell::new(0), last: LastPosition::default(), codes: RefCell::default() }
+        Self { view, index: Cell::new(0), lookups: Lookups::default(), codes: RefCell::default() }
     }
 
-    /// What was looked up last, for looking up more.
-    pub fn last(&self) -> &LastPosition {
-        &self.last
+    /// What was looked up, for looking up more.
+    pub fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     fn position(&self, address: &Address) -> Result<usize, ReadError> {
-        self.view.position(address, &self.last)
+        self.view.position(address, &self.lookups)
     }
 
     /// From now on the state before `index`. Whoever has read from here must forget it.
@@ -384,7 +444,7 @@ impl StateReader for ListReader<'_, '_> {
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
-        self.view.storage(self.position(address)?, slot, self.index.get())
+        self.view.storage(self.position(address)?, slot, self.index.get(), &self.lookups)
     }
 
     fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
