@@ -14,7 +14,8 @@
 //!
 //! A block from which every way leads to REVERT or to failure is *cold*: it is left to the interpreter.
 //!
-//! Bounds: everything is linear in the code's length. A tree that would need or grow by more than [`WINDOW`] words is cut.
+//! Bounds: everything is linear in the code's length. A block or a tree that would need or grow by more than [`WINDOW`]
+//! words is cut.
 
 use rialto_vm::Fork;
 use rialto_vm::opcode::{self as op, OPCODES};
@@ -189,8 +190,12 @@ impl<'a> Analysis<'a> {
                 break if fails { End::Fails } else { End::Leaves };
             }
             let row = OPCODES[usize::from(opcode)].expect("defined");
-            need = need.max(i32::from(row.pops) - height);
-            height += i32::from(row.pushes) - i32::from(row.pops);
+            let (pops, pushes) = (i32::from(row.pops), i32::from(row.pushes));
+            if pops - height > WINDOW || height - pops + pushes > WINDOW {
+                break End::Fall(next);
+            }
+            need = need.max(pops - height);
+            height += pushes - pops;
             growth = growth.max(height);
             pc += length(opcode);
             match opcode {

@@ -8,7 +8,7 @@ mod random;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use random::Numbers;
+use random::{Numbers, Tally};
 use rialto_jit::{Jit, JitMode, JitOptions};
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn compiled_and_interpreted_agree(bytes in vec(any::<u8>(), 1..1_200)) {
@@ -37,21 +37,25 @@ proptest! {
 #[test]
 fn executions() {
     let (asked, seed) = (number("RIALTO_JIT_EXECUTIONS", 30_000), number("RIALTO_JIT_SEED", 1));
-    let mut executions = 0;
-    let mut programs = 0;
+    let mut tally = Tally::default();
+    let mut worlds = 0;
     let mut numbers = Numbers(seed);
     let mut next_report = 1_000_000;
-    while executions < asked {
+    while tally.executions < asked {
         let len = 50 + numbers.below(1_200) as usize;
         let bytes = numbers.bytes(len);
-        executions += random::check(&bytes, 200, jit());
-        programs += 1;
-        if executions >= next_report {
-            println!("{executions} executions");
+        tally.add(&random::check(&bytes, 200, jit()));
+        worlds += 1;
+        if tally.executions >= next_report {
+            println!("{} executions", tally.executions);
             next_report += 1_000_000;
         }
     }
     let stats = jit().stats();
-    println!("{executions} executions of {programs} worlds, no difference; {stats:?}");
-    assert!(stats.compiled > 0, "nothing was compiled");
+    println!("{worlds} worlds, no difference: {tally:?}, {stats:?}");
+    assert!(stats.compiled > worlds / 2, "{} codes compiled of {worlds} worlds", stats.compiled);
+    for (name, count) in [("success", tally.successes), ("out of gas", tally.out_of_gas), ("other", tally.other_halts)]
+    {
+        assert!(count > tally.executions / 50, "{count} of {} executions ended with {name}", tally.executions);
+    }
 }

@@ -36,11 +36,56 @@ const CONTRACTS: [Address; 3] = [
     address!("00000000000000000000000000000000000000c3"),
 ];
 
-/// Runs what `bytes` describe `executions` times on each side, and says how many executions of compiled code that were.
+/// Executions, and how they ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub executions: u64,
+    /// Transactions that no block may have, which are none.
+    pub refused: u64,
+    pub successes: u64,
+    pub reverts: u64,
+    pub out_of_gas: u64,
+    pub other_halts: u64,
+    /// Gas used before refunds by all of them.
+    pub gas: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.executions += other.executions;
+        self.refused += other.refused;
+        self.successes += other.successes;
+        self.reverts += other.reverts;
+        self.out_of_gas += other.out_of_gas;
+        self.other_halts += other.other_halts;
+        self.gas += other.gas;
+    }
+
+    fn runs(&self) -> u64 {
+        self.executions + self.refused
+    }
+
+    fn count(&mut self, ran: Option<&Ran>) {
+        let Some(ran) = ran else {
+            self.refused += 1;
+            return;
+        };
+        self.executions += 1;
+        self.gas += ran.gas[1];
+        match ran.halt {
+            None => self.successes += 1,
+            Some(Halt::Revert) => self.reverts += 1,
+            Some(Halt::OutOfGas) => self.out_of_gas += 1,
+            Some(_) => self.other_halts += 1,
+        }
+    }
+}
+
+/// Runs what `bytes` describe about `executions` times on each side.
 ///
 /// # Panics
 /// If they differ in how it ended, gas, output, logs, in what was read of the state, or in what became of it.
-pub fn check(bytes: &[u8], executions: u64, jit: &Jit) -> u64 {
+pub fn check(bytes: &[u8], executions: u64, jit: &Jit) -> Tally {
     let (selector, bytes) = bytes.split_first().unwrap_or((&0, &[]));
     let world = match selector % 8 {
         0 => World::of_code(bytes),
@@ -51,6 +96,19 @@ pub fn check(bytes: &[u8], executions: u64, jit: &Jit) -> u64 {
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     compare(&world, executions, seed, jit)
+}
+
+/// Runs calls of a contract with this code on each side.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_code(code: &[u8], fork: Fork, executions: u64, jit: &Jit) -> Tally {
+    let mut world = structured_world(&[]);
+    world.chain = ChainSpec::of_fork(fork, CHAIN_ID);
+    world.rules = BlockRules::of(fork);
+    world.header.base_fee_per_gas = world.rules.has_base_fee.then_some(7);
+    world.accounts.get_mut(&CONTRACTS[0]).expect("it is there").code = Bytes::copy_from_slice(code);
+    compare(&world, executions, 1, jit)
 }
 
 /// A stream of numbers that look random, each of which the seed decides (splitmix64).
@@ -148,25 +206,25 @@ struct Sides<'s> {
     jit: &'s Jit,
     interpreted: TxRunner<'s>,
     compiled: TxRunner<'s>,
-    executions: u64,
+    tally: Tally,
 }
 
 impl<'s> Sides<'s> {
     fn new(world: &'s World, state: &'s MemoryState, jit: &'s Jit) -> Self {
         let runner = || TxRunner::new(&world.chain, &world.header, state, 1);
-        Self { world, jit, interpreted: runner(), compiled: runner().with_tier(Some(jit)), executions: 0 }
+        Self { world, jit, interpreted: runner(), compiled: runner().with_tier(Some(jit)), tally: Tally::default() }
     }
 
     /// Gas used before refunds, or `None` where the transaction is refused; in what the sides differ, if they do.
     fn run(&mut self, transaction: &Transaction, sender: Address) -> Result<Option<u64>, Difference> {
         let interpreted = self.interpreted.run(transaction, sender);
         let compiled = self.compiled.run(transaction, sender);
-        self.executions += 1;
         if let Err(TxError::Read(error)) = &interpreted {
             panic!("the state is whole: {error}");
         }
         let interpreted = interpreted.map(|effects| ran(&effects, &self.interpreted));
         let compiled = compiled.map(|effects| ran(&effects, &self.compiled));
+        self.tally.count(interpreted.as_ref().ok());
         if interpreted == compiled {
             return Ok(interpreted.ok().map(|ran| ran.gas[1]));
         }
@@ -223,7 +281,7 @@ fn state(world: &World) -> MemoryState {
     state
 }
 
-fn compare(world: &World, executions: u64, seed: u64, jit: &Jit) -> u64 {
+fn compare(world: &World, executions: u64, seed: u64, jit: &Jit) -> Tally {
     let state = state(world);
     let mut sides = Sides::new(world, &state, jit);
     let mut numbers = Numbers(seed);
@@ -233,17 +291,17 @@ fn compare(world: &World, executions: u64, seed: u64, jit: &Jit) -> u64 {
         let share = executions / world.transactions.len() as u64;
         vary(&mut sides, &transaction, *sender, share.max(1), &mut numbers);
     }
-    sides.executions
+    sides.tally
 }
 
 /// The transaction, then others like it: with other call data, and with less gas than they use.
 fn vary(sides: &mut Sides<'_>, transaction: &Transaction, sender: Address, executions: u64, numbers: &mut Numbers) {
-    let end = sides.executions + executions;
+    let end = sides.tally.runs() + executions;
     let mut used = sides.expect_same(transaction, sender);
     let mut variant = transaction.clone();
     // What a transaction costs before it runs is about this.
     let least = 21_000 + 16 * transaction.input.len() as u64;
-    while sides.executions < end {
+    while sides.tally.runs() < end {
         let other_input = used.is_none_or(|used| used <= least) || numbers.below(3) == 0;
         if other_input && transaction.to.is_some() {
             variant.gas_limit = transaction.gas_limit;
