@@ -44,6 +44,22 @@ pub enum BenchError {
         /// What the decoder said.
         reason: String,
     },
+    /// A block was refused, which no case's is.
+    Refused {
+        /// Name of the case.
+        case: String,
+        /// What the executor said.
+        reason: String,
+    },
+    /// A way to run a block gives something else than one thread that interprets.
+    Strategy {
+        /// Name of the case.
+        case: String,
+        /// The way.
+        how: &'static str,
+        /// What differs, and both values.
+        what: String,
+    },
     /// A transaction's signature gives no sender.
     Signature {
         /// Name of the case.
@@ -140,6 +156,8 @@ impl fmt::Display for BenchError {
                 write!(f, "{file}: {field}: expected another address, found the one where the case's code is put")
             }
             Self::Block { case, reason } => write!(f, "case {case}: expected a block in RLP, found {reason}"),
+            Self::Refused { case, reason } => write!(f, "case {case}: the block is refused: {reason}"),
+            Self::Strategy { case, how, what } => write!(f, "case {case}, {how}: {what}"),
             Self::Signature { case, transaction, error } => {
                 write!(f, "case {case}, transaction {transaction}: {error}")
             }

@@ -1,19 +1,18 @@
 //! Measuring one case on both engines.
 //!
-//! First the engines' results are compared, so nothing is timed that is not the same work. Then both are warmed up and
-//! take turns, one run each a round, in an order that alternates; a machine that slows down meanwhile slows both. A case's
-//! figure is the median of its runs. The number of rounds follows from the time a case may take, between two bounds.
+//! First the engines' results are compared, so nothing is timed that is not the same work. Then both take turns.
 
 use crate::BenchError;
 use crate::case::{Case, Group, TransactionResult};
 use crate::engine::Engine;
+use crate::turns::{in_turns, ratio};
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// Time for the rounds of one case. A round that has begun is finished.
+    /// Time for the rounds of one case on two engines; more ways to run it get more. A round that has begun is finished.
     pub case_time: Duration,
     /// Fewest rounds of a case, whatever their time.
     pub min_rounds: usize,
@@ -72,33 +71,16 @@ pub(crate) fn measure<A: Engine, B: Engine>(
     effort: &Effort,
 ) -> Result<CaseReport, BenchError> {
     let gas_used = compare(case, rialto, revm)?;
-    for _ in 0..effort.warm_up_rounds {
-        rialto.time()?;
-        revm.time()?;
-    }
-    let (mut rialto_times, mut revm_times) = (Vec::new(), Vec::new());
-    let start = Instant::now();
-    while rialto_times.len() < effort.max_rounds.max(1)
-        && (rialto_times.len() < effort.min_rounds.max(1) || start.elapsed() < effort.case_time)
-    {
-        if rialto_times.len() % 2 == 0 {
-            rialto_times.push(rialto.time()?);
-            revm_times.push(revm.time()?);
-        } else {
-            revm_times.push(revm.time()?);
-            rialto_times.push(rialto.time()?);
-        }
-    }
-    let rounds = rialto_times.len();
-    let (rialto_ns, revm_ns) = (median_ns(rialto_times), median_ns(revm_times));
+    let turns = in_turns(effort, &[&|| rialto.time(), &|| revm.time()])?;
+    let (rialto_ns, revm_ns) = (turns.medians_ns[0], turns.medians_ns[1]);
     Ok(CaseReport {
         name: case.name.clone(),
         group: case.group.name(),
         rialto_ns,
         revm_ns,
-        ratio: revm_ns as f64 / rialto_ns.max(1) as f64,
+        ratio: ratio(revm_ns, rialto_ns),
         gas_used,
-        rounds,
+        rounds: turns.rounds,
     })
 }
 
@@ -143,13 +125,6 @@ fn difference(ours: &TransactionResult, theirs: &TransactionResult) -> Option<(&
     }
     let different = ours.logs.iter().zip(&theirs.logs).find(|(ours, theirs)| ours != theirs);
     different.map(|(ours, theirs)| ("log", format!("{ours:?}"), format!("{theirs:?}")))
-}
-
-/// The median in nanoseconds; of an even number of times, the lower of the two in the middle.
-fn median_ns(mut times: Vec<Duration>) -> u64 {
-    times.sort_unstable();
-    let median = times.get(times.len().saturating_sub(1) / 2).copied().unwrap_or_default();
-    u64::try_from(median.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The geometric mean of the ratios of a group's cases, `None` if it has none.

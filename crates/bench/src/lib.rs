@@ -10,9 +10,14 @@
 //!
 //! Beside that, [`run_rpc`] compares a node's JSON-RPC with another node's.
 
+mod block_engine;
 mod block_json;
 mod case;
 mod case_file;
+mod chart;
+mod charts;
+mod compiled;
+mod contended;
 mod contracts;
 mod engine;
 mod error;
@@ -20,27 +25,41 @@ pub mod example_chain;
 pub mod example_script;
 mod files;
 mod harness;
+mod jit_tier;
 mod mainnet;
+mod parallel;
 mod post_state;
+mod profile;
 mod report;
 mod revm_engine;
 mod rialto_engine;
 mod rpc;
+mod simulated;
+mod simulation;
+mod sweep;
 mod synthetic;
+mod table;
+mod tables;
+mod turns;
 mod vectors;
 mod world;
 
 pub use case::{Case, CaseTransaction, Group, TransactionResult};
 pub use case_file::{SENDER, TARGET, load as load_case_file, parse as parse_case_file};
+pub use compiled::{CompileTimes, CompiledCase};
 pub use contracts::{Contracts, call_data, word};
 pub use engine::Engine;
 pub use error::BenchError;
 pub use harness::{CaseReport, Effort, compare};
 pub use mainnet::load as load_mainnet;
+pub use parallel::{MIN_TRANSACTIONS, ParallelBlock, ParallelReport};
 pub use post_state::{compare_post_states, revm_post_state};
-pub use report::{GeometricMeans, Plan, Report, VectorReport, run, run_vectors};
+pub use report::{GeometricMeans, JitUse, Plan, Report, Sweeps, VectorReport, run, run_vectors};
 pub use revm_engine::RevmCase;
 pub use rialto_engine::RialtoCase;
 pub use rpc::{HttpConnection, HttpReply, RpcCaseReport, RpcPlan, RpcReport, ServerFigures, ServerReport, run_rpc};
+pub use simulated::{SimulatedBlock, SimulatedCores, SimulatedMedian, SimulatedReport};
+pub use simulation::Costs;
+pub use sweep::SweepPoint;
 pub use synthetic::cases as synthetic_cases;
 pub use vectors::visit as visit_vectors;

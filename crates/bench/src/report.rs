@@ -1,13 +1,34 @@
 //! Runs of many cases, and how they are shown.
 
 use crate::case::{Case, Group};
+use crate::compiled::{self, CompileTimes, CompiledCase};
 use crate::harness::{CaseReport, Effort, geometric_mean, measure};
+use crate::parallel::{self, ParallelReport};
 use crate::post_state::compare_post_states;
 use crate::rialto_engine::RialtoCase;
-use crate::{BenchError, RevmCase, case_file, mainnet, synthetic, vectors};
+use crate::simulated::{self, SimulatedReport};
+use crate::sweep::{self, SweepPoint};
+use crate::table::Table;
+use crate::turns::ratio;
+use crate::{BenchError, RevmCase, case_file, charts, jit_tier, mainnet, synthetic, tables, vectors};
 use core::fmt;
+use rialto_jit::Jit;
+use rialto_vm::Tier;
 use serde::Serialize;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+
+/// What to do with the compiler tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JitUse {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Measure compiled code beside interpreted code.
+    Beside,
+    /// As `Beside`, and compile everything that is compared with revm, too.
+    Everywhere,
+}
 
 /// What to measure.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +43,21 @@ pub struct Plan {
     pub filter: Option<String>,
     /// How long each case takes.
     pub effort: Effort,
+    /// Threads for large blocks of the main network and for the sweep of conflicts, beside one thread; with one or none,
+    /// there is nothing beside.
+    pub threads: usize,
+    /// What to do with the compiler tier.
+    pub jit: JitUse,
+    /// Whether blocks with more and more conflicts are measured.
+    pub conflict_sweep: bool,
+    /// Whether blocks are measured on more and more threads.
+    pub thread_sweep: bool,
+    /// Whether large blocks of the main network are simulated on more cores than there are.
+    pub simulation: bool,
 }
 
 /// Geometric means of the ratios by group, `None` for a group without cases.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GeometricMeans {
     /// Over the synthetic cases and case files.
     pub synthetic: Option<f64>,
@@ -33,17 +65,43 @@ pub struct GeometricMeans {
     pub mainnet: Option<f64>,
 }
 
-/// The figures of a run. Its display is a table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The figures of the sweeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Sweeps {
+    /// Blocks with more and more conflicts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Vec<SweepPoint>>,
+    /// Blocks on more and more threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<Vec<SweepPoint>>,
+}
+
+/// The figures of a run. Its display is tables for a terminal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Each case in the order of measuring.
     pub cases: Vec<CaseReport>,
     /// Means of the ratios.
     pub geomean: GeometricMeans,
+    /// Large blocks of the main network on several threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<ParallelReport>,
+    /// Synthetic cases and case files, compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiled: Option<Vec<CompiledCase>>,
+    /// What compiling the contracts of main network blocks costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compile_times: Option<CompileTimes>,
+    /// Large blocks of the main network on simulated cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<SimulatedReport>,
+    /// The sweeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweeps: Option<Sweeps>,
 }
 
-/// Measures every case of a plan; `progress` hears of each as soon as it is done.
-pub fn run(plan: &Plan, progress: &mut dyn FnMut(&CaseReport)) -> Result<Report, BenchError> {
+/// Measures everything of a plan; `progress` hears of each figure as soon as it is there: of what, and the ratio.
+pub fn run(plan: &Plan, progress: &mut dyn FnMut(&str, f64)) -> Result<Report, BenchError> {
     let mut cases = if plan.synthetic { synthetic::cases() } else { Vec::new() };
     for path in &plan.case_files {
         cases.push(case_file::load(path)?);
@@ -51,44 +109,110 @@ pub fn run(plan: &Plan, progress: &mut dyn FnMut(&CaseReport)) -> Result<Report,
     if let Some(path) = &plan.mainnet {
         cases.extend(mainnet::load(path)?);
     }
-    let mut reports = Vec::new();
-    for case in cases.iter().filter(|case| is_wanted(case, plan.filter.as_deref())) {
+    cases.retain(|case| is_wanted(case, plan.filter.as_deref()));
+    let jit = jit_tier::compiling_everything(plan.jit);
+    let jit = jit.as_ref();
+    let tier = jit.map(|jit| jit as &dyn Tier);
+    let mut report = Report::default();
+    for case in &cases {
         compare_post_states(case)?;
-        let report = measure(case, &RialtoCase::new(case), &RevmCase::new(case), &plan.effort)?;
-        progress(&report);
-        reports.push(report);
+        let rialto = RialtoCase::new(case).with_tier(tier.filter(|_| plan.jit == JitUse::Everywhere));
+        let measured = measure(case, &rialto, &RevmCase::new(case), &plan.effort)?;
+        progress(&measured.name, measured.ratio);
+        report.cases.push(measured);
     }
-    let geomean = GeometricMeans {
-        synthetic: geometric_mean(&reports, Group::Synthetic),
-        mainnet: geometric_mean(&reports, Group::Mainnet),
+    report.geomean = GeometricMeans {
+        synthetic: geometric_mean(&report.cases, Group::Synthetic),
+        mainnet: geometric_mean(&report.cases, Group::Mainnet),
     };
-    Ok(Report { cases: reports, geomean })
+    if let Some(jit) = jit {
+        run_compiled(plan, &cases, jit, &mut report, progress)?;
+    }
+    if let Some(threads) = NonZeroUsize::new(plan.threads).filter(|threads| threads.get() > 1) {
+        run_threads(plan, &cases, threads, tier, &mut report, progress)?;
+    }
+    Ok(report)
+}
+
+/// Compiled code: the cases that are made of it, and the contracts of main network blocks.
+fn run_compiled(
+    plan: &Plan,
+    cases: &[Case],
+    jit: &Jit,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&str, f64),
+) -> Result<(), BenchError> {
+    let mut compiled = Vec::new();
+    for case in cases.iter().filter(|case| case.group != Group::Mainnet) {
+        if let Some(measured) = compiled::measure(case, jit, &plan.effort)? {
+            progress(&format!("{}, compiled", measured.name), measured.over_interpreter);
+            compiled.push(measured);
+        }
+    }
+    report.compiled = Some(compiled);
+    if plan.mainnet.is_some() {
+        let blocks = cases.iter().filter(|case| case.group == Group::Mainnet);
+        report.compile_times = Some(compiled::survey(blocks, jit));
+    }
+    Ok(())
+}
+
+/// What takes several threads.
+fn run_threads(
+    plan: &Plan,
+    cases: &[Case],
+    threads: NonZeroUsize,
+    tier: Option<&dyn Tier>,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&str, f64),
+) -> Result<(), BenchError> {
+    if plan.mainnet.is_some() {
+        let thread_costs = simulated::thread_costs();
+        let (mut blocks, mut simulations) = (Vec::new(), Vec::new());
+        for case in cases.iter().filter(|case| case.group == Group::Mainnet && parallel::is_large(case)) {
+            let block = parallel::measure(case, threads, tier, &plan.effort)?;
+            progress(&format!("{} on {threads} threads", case.name), ratio(block.sequential_ns, block.parallel_ns));
+            if plan.simulation && parallel::is_for_threads(case) {
+                simulations.push(simulated::measure(case, &block, threads, &thread_costs)?);
+            }
+            blocks.push(block);
+        }
+        report.parallel = Some(ParallelReport::new(threads, blocks));
+        report.simulated = plan.simulation.then(|| SimulatedReport::new(threads, simulations));
+    }
+    if plan.conflict_sweep || plan.thread_sweep {
+        let mut show = |point: &SweepPoint| {
+            let name = format!("{}, {} %, {} threads", point.case, point.conflicting_percent, point.threads);
+            progress(&name, point.over_sequential);
+        };
+        let conflicts = plan.conflict_sweep.then(|| sweep::conflicts(threads, &plan.effort, &mut show)).transpose()?;
+        let by_threads = plan.thread_sweep.then(|| sweep::threads(&plan.effort, &mut show)).transpose()?;
+        report.sweeps = Some(Sweeps { conflicts, threads: by_threads });
+    }
+    Ok(())
 }
 
 fn is_wanted(case: &Case, filter: Option<&str>) -> bool {
     filter.is_none_or(|filter| case.name.contains(filter))
 }
 
-/// Width of the longest name.
-fn name_width(cases: &[CaseReport]) -> usize {
-    cases.iter().map(|case| case.name.len()).max().unwrap_or_default().max("case".len())
+impl Report {
+    /// The tables for a document in Markdown.
+    pub fn markdown(&self) -> String {
+        let tables: Vec<String> = tables::tables(self).iter().map(Table::markdown).collect();
+        tables.join("\n")
+    }
+
+    /// Charts of the sweeps and of the simulated cores: name and contents of each SVG file.
+    pub fn charts(&self) -> Vec<(&'static str, String)> {
+        charts::files(self)
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = name_width(&self.cases);
-        writeln!(f, "{:9}  {:width$}  {:>12}  {:>12}  {:>6}", "group", "case", "rialto µs", "revm µs", "ratio")?;
-        for case in &self.cases {
-            let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1_000.0;
-            let (rialto, revm) = (microseconds(case.rialto_ns), microseconds(case.revm_ns));
-            writeln!(f, "{:9}  {:width$}  {rialto:12.1}  {revm:12.1}  {:6.2}", case.group, case.name, case.ratio)?;
-        }
-        for (group, mean) in [("synthetic", self.geomean.synthetic), ("mainnet", self.geomean.mainnet)] {
-            if let Some(mean) = mean {
-                writeln!(f, "{group:9}  {:width$}  {:12}  {:12}  {mean:6.2}", "geometric mean", "", "")?;
-            }
-        }
-        Ok(())
+        let tables: Vec<String> = tables::tables(self).iter().map(Table::text).collect();
+        f.write_str(&tables.join("\n"))
     }
 }
 
@@ -109,14 +233,14 @@ pub fn run_vectors(
     path: &Path,
     filter: Option<&str>,
     effort: &Effort,
-    progress: &mut dyn FnMut(&CaseReport),
+    progress: &mut dyn FnMut(&str, f64),
 ) -> Result<VectorReport, BenchError> {
     let mut cases = Vec::new();
     let left_out = vectors::visit(path, &mut |case| {
         if is_wanted(&case, filter) {
             compare_post_states(&case)?;
             let report = measure(&case, &RialtoCase::new(&case), &RevmCase::new(&case), effort)?;
-            progress(&report);
+            progress(&report.name, report.ratio);
             cases.push(report);
         }
         Ok(())

@@ -12,12 +12,14 @@ use alloy_primitives::{Address, Bytes};
 use rialto_state::{MemoryAccount, MemoryState, StateReader};
 use rialto_stf::json::{Alloc, AllocAccount};
 use rialto_stf::{BlockExecutor, ChainSpec, Executed, Header, Transaction, json};
+use rialto_vm::Tier;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// A case in Rialto's types.
-pub struct RialtoCase {
+pub struct RialtoCase<'t> {
     name: String,
+    tier: Option<&'t dyn Tier>,
     chain: ChainSpec,
     header: Header,
     state: MemoryState,
@@ -32,8 +34,8 @@ struct Run {
     transactions: Vec<(u64, bool, Bytes)>,
 }
 
-impl RialtoCase {
-    /// Translates a case.
+impl<'t> RialtoCase<'t> {
+    /// Translates a case, to be interpreted.
     pub fn new(case: &Case) -> Self {
         let mut state = json::memory_state(&case.accounts);
         for (number, hash) in &case.block_hashes {
@@ -42,11 +44,18 @@ impl RialtoCase {
         let transactions = case.transactions.iter().map(|item| (item.transaction.clone(), item.sender));
         Self {
             name: case.name.clone(),
+            tier: None,
             chain: case.chain.clone(),
             header: case.header.clone(),
             state,
             transactions: transactions.collect(),
         }
+    }
+
+    /// Runs compiled code where `tier` has some.
+    pub fn with_tier(mut self, tier: Option<&'t dyn Tier>) -> Self {
+        self.tier = tier;
+        self
     }
 
     /// The state after the block.
@@ -64,7 +73,7 @@ impl RialtoCase {
     fn run(&self) -> Result<Run, BenchError> {
         let reader: &dyn StateReader = &self.state;
         let start = Instant::now();
-        let mut executor = BlockExecutor::new(&self.chain, &self.header, reader);
+        let mut executor = BlockExecutor::new(&self.chain, &self.header, reader).with_tier(self.tier);
         let mut transactions = Vec::with_capacity(self.transactions.len());
         for (index, (transaction, sender)) in self.transactions.iter().enumerate() {
             let done = executor.transaction(transaction, *sender).map_err(|error| self.rejected(index, error))?;
@@ -91,7 +100,7 @@ pub(crate) fn alloc_of(state: &MemoryState) -> Alloc {
     state.iter().map(account).collect()
 }
 
-impl Engine for RialtoCase {
+impl Engine for RialtoCase<'_> {
     const NAME: &'static str = "rialto";
 
     fn time(&self) -> Result<Duration, BenchError> {

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 pub(crate) const MAX_TRANSACTION_GAS: u64 = 1 << 24;
 /// Chain id of everything but the main network's blocks.
 pub(crate) const CHAIN_ID: u64 = 1;
-const GWEI: u128 = 1_000_000_000;
-const DEPLOYER: Address = address!("0x00000000000000000000000000000000000d0e01");
+pub(crate) const GWEI: u128 = 1_000_000_000;
+pub(crate) const DEPLOYER: Address = address!("0x00000000000000000000000000000000000d0e01");
 
 /// Every synthetic case.
 pub fn cases() -> Vec<Case> {
@@ -69,20 +69,21 @@ pub(crate) fn system_accounts() -> Alloc {
 }
 
 /// The account number `index` of a family of accounts without code.
-fn person(family: &str, index: u64) -> Address {
+pub(crate) fn person(family: &str, index: u64) -> Address {
     Address::from_slice(&keccak256(format!("{family} {index}"))[12..])
 }
 
 /// A case in the making.
-struct Draft {
+pub(crate) struct Draft {
     name: &'static str,
     world: World,
-    nonces: BTreeMap<Address, u64>,
+    /// The next nonce of each sender.
+    pub nonces: BTreeMap<Address, u64>,
     transactions: Vec<CaseTransaction>,
 }
 
 impl Draft {
-    fn new(name: &'static str, people: impl IntoIterator<Item = Address>) -> Self {
+    pub fn new(name: &'static str, people: impl IntoIterator<Item = Address>) -> Self {
         let rich = AllocAccount { balance: U256::from(1_000_000 * GWEI * GWEI), ..AllocAccount::default() };
         let accounts = people.into_iter().chain([DEPLOYER, header().beneficiary]).map(|person| (person, rich.clone()));
         let accounts = accounts.chain(system_accounts()).collect();
@@ -108,7 +109,7 @@ impl Draft {
     }
 
     /// Runs a transaction before the measured block; the example contracts accept it, or the case is wrong.
-    fn prepare(&mut self, sender: Address, to: Option<Address>, input: Bytes) -> Option<Address> {
+    pub fn prepare(&mut self, sender: Address, to: Option<Address>, input: Bytes) -> Option<Address> {
         let transaction = self.transaction(sender, to, input, MAX_TRANSACTION_GAS);
         let result = self.world.transact(&transaction);
         let result = result.unwrap_or_else(|reason| panic!("setting up {}: {reason}", self.name));
@@ -116,32 +117,37 @@ impl Draft {
         result.created_address()
     }
 
-    fn deploy(&mut self, code: Bytes) -> Address {
+    pub fn deploy(&mut self, code: Bytes) -> Address {
         self.prepare(DEPLOYER, None, code).expect("a successful deployment has an address")
     }
 
     /// Adds a measured call.
-    fn call(&mut self, sender: Address, to: Address, input: Bytes, gas_limit: u64) {
+    pub fn call(&mut self, sender: Address, to: Address, input: Bytes, gas_limit: u64) {
         let transaction = self.transaction(sender, Some(to), input, gas_limit);
         self.transactions.push(transaction);
     }
 
     /// Adds a measured transfer of ether.
-    fn transfer(&mut self, sender: Address, to: Address, wei: U256) {
+    pub fn transfer(&mut self, sender: Address, to: Address, wei: U256) {
         let mut transaction = self.transaction(sender, Some(to), Bytes::new(), 21_000);
         transaction.transaction.value = wei;
         self.transactions.push(transaction);
     }
 
-    fn finish(self) -> Case {
+    fn finish(mut self) -> Case {
+        self.take_case(self.name.into())
+    }
+
+    /// The case of the transactions added so far, of which none are left.
+    pub fn take_case(&mut self, name: String) -> Case {
         Case {
-            name: self.name.into(),
+            name,
             group: Group::Synthetic,
             chain: chain(),
             header: header(),
             block_hashes: BTreeMap::new(),
             accounts: self.world.accounts(),
-            transactions: self.transactions,
+            transactions: std::mem::take(&mut self.transactions),
             checks_gas_used: false,
         }
     }

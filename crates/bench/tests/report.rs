@@ -21,7 +21,7 @@ fn json_and_table_have_every_case_and_the_means() {
     let case_files = vec![case_file("first"), case_file("second")];
     let plan = Plan { case_files, effort: QUICK, ..Plan::default() };
     let mut heard = Vec::new();
-    let report = run(&plan, &mut |case| heard.push(case.name.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let report = run(&plan, &mut |name, _| heard.push(name.to_string())).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(heard, ["first", "second"]);
 
     let json: Value = serde_json::to_value(&report).unwrap_or_else(|error| panic!("{error}"));
@@ -41,15 +41,15 @@ fn json_and_table_have_every_case_and_the_means() {
 #[test]
 fn filters_choose_by_name_and_missing_files_are_errors() {
     let plan = Plan { synthetic: true, filter: Some("no such case".into()), effort: QUICK, ..Plan::default() };
-    assert!(run(&plan, &mut |_| ()).unwrap_or_else(|error| panic!("{error}")).cases.is_empty());
+    assert!(run(&plan, &mut |_, _| ()).unwrap_or_else(|error| panic!("{error}")).cases.is_empty());
 
     let missing = PathBuf::from("/nonexistent/blocks");
     let plan = Plan { mainnet: Some(missing.clone()), effort: QUICK, ..Plan::default() };
     let is_file_error =
         |error: BenchError| matches!(error, BenchError::File { path, .. } if path == "/nonexistent/blocks");
-    assert!(run(&plan, &mut |_| ()).is_err_and(is_file_error));
+    assert!(run(&plan, &mut |_, _| ()).is_err_and(is_file_error));
     let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
     std::fs::create_dir_all(&empty).unwrap_or_else(|error| panic!("{error}"));
-    assert!(run_vectors(&missing, None, &QUICK, &mut |_| ()).is_err_and(is_file_error));
-    assert!(run_vectors(&empty, None, &QUICK, &mut |_| ()).is_err());
+    assert!(run_vectors(&missing, None, &QUICK, &mut |_, _| ()).is_err_and(is_file_error));
+    assert!(run_vectors(&empty, None, &QUICK, &mut |_, _| ()).is_err());
 }
