@@ -5,15 +5,16 @@
 //! machine's helpers by their addresses; there is nothing to link.
 
 use crate::analysis::Analysis;
-use crate::translate::{self, Limits};
+use crate::translate::{self, Limits, Quiet};
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, ir::Function};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{BranchProtection, JITMemoryKind, JITMemoryProvider, SystemMemoryProvider};
 use rialto_vm::native::NativeFunction;
 use rialto_vm::{Fork, NativeCode};
+use std::sync::Arc;
 
 /// Bytes of bytecode that are compiled at most: twice what a contract may have had for most of the chain's life.
 pub(crate) const MAX_CODE_BYTES: usize = 49_152;
@@ -67,12 +68,16 @@ fn backend(error: impl core::fmt::Display) -> CompileError {
 /// The host as a target.
 pub(crate) struct Machine {
     isa: OwnedTargetIsa,
+    quiet: Quiet,
+    /// Pages of the quiet helpers.
+    quiet_pages: Arc<Pages>,
 }
 
 /// Pages with machine code, and what it refers to.
 struct Pages {
     provider: SystemMemoryProvider,
     _jumps: Box<[u16]>,
+    _quiet: Option<Arc<Pages>>,
 }
 
 // SAFETY: nothing is done with the pages' provider but to drop it, once, by whoever is the last to hold it.
@@ -110,7 +115,10 @@ impl Machine {
         }
         let builder = cranelift_native::builder().map_err(backend)?;
         let isa = builder.finish(settings::Flags::new(flags)).map_err(backend)?;
-        Ok(Self { isa })
+        let mut function = Function::new();
+        translate::translate_quiet_grow(&mut function, &mut FunctionBuilderContext::new(), isa.frontend_config());
+        let (pages, start, _) = emit(&*isa, function, Box::default(), None)?;
+        Ok(Self { isa, quiet: Quiet { grow_memory: start as usize }, quiet_pages: Arc::new(pages) })
     }
 
     /// Compiles `code` for the opcodes of `fork`.
@@ -122,22 +130,11 @@ impl Machine {
         let mut function = Function::new();
         let mut context = FunctionBuilderContext::new();
         let config = self.isa.frontend_config();
-        let tables = translate::translate(&analysis, &mut function, &mut context, config, LIMITS)
+        let tables = translate::translate(&analysis, &mut function, &mut context, config, LIMITS, self.quiet)
             .map_err(|_| CompileError::TooLarge)?;
-        let mut context = Context::for_function(function);
-        let compiled = context
-            .compile(&*self.isa, &mut ControlPlane::default())
-            .map_err(|error| backend(format!("{:?}", error.inner)))?;
-        let frame = compiled.buffer.frame_layout().map_or(0, |layout| layout.frame_to_fp_offset);
-        if frame > MAX_FRAME_BYTES {
-            return Err(CompileError::FrameTooLarge { bytes: frame, limit: MAX_FRAME_BYTES });
-        }
-        if !compiled.buffer.relocs().is_empty() {
-            return Err(backend("the code is to be linked, and there is nothing to link with"));
-        }
-        let alignment = u64::from(compiled.buffer.alignment.max(64));
-        let (pages, start) = place(compiled.buffer.data(), alignment, tables.jumps)?;
-        let bytes = compiled.buffer.data().len() + 2 * code.len() + size_of::<NativeCode>();
+        let quiet = Some(self.quiet_pages.clone());
+        let (pages, start, machine_bytes) = emit(&*self.isa, function, tables.jumps, quiet)?;
+        let bytes = machine_bytes + 2 * code.len() + size_of::<NativeCode>();
         // SAFETY: the pages hold a function of the signature that was compiled.
         let function = unsafe { core::mem::transmute::<*const u8, NativeFunction>(start) };
         // SAFETY: `translate` says why it does what the interpreter does; the pages hold it.
@@ -145,12 +142,29 @@ impl Machine {
     }
 }
 
-/// Copies machine code to pages of its own; these, and the place of its first byte.
-fn place(code: &[u8], alignment: u64, jumps: Box<[u16]>) -> Result<(Pages, *const u8), CompileError> {
-    let mut pages = Pages { provider: SystemMemoryProvider::new(), _jumps: jumps };
+/// Machine code of `function` in pages of its own: these, the place of its first byte, and its bytes.
+fn emit(
+    isa: &dyn TargetIsa,
+    function: Function,
+    jumps: Box<[u16]>,
+    quiet: Option<Arc<Pages>>,
+) -> Result<(Pages, *const u8, usize), CompileError> {
+    let mut context = Context::for_function(function);
+    let compiled =
+        context.compile(isa, &mut ControlPlane::default()).map_err(|error| backend(format!("{:?}", error.inner)))?;
+    let frame = compiled.buffer.frame_layout().map_or(0, |layout| layout.frame_to_fp_offset);
+    if frame > MAX_FRAME_BYTES {
+        return Err(CompileError::FrameTooLarge { bytes: frame, limit: MAX_FRAME_BYTES });
+    }
+    if !compiled.buffer.relocs().is_empty() {
+        return Err(backend("the code is to be linked, and there is nothing to link with"));
+    }
+    let code = compiled.buffer.data();
+    let mut pages = Pages { provider: SystemMemoryProvider::new(), _jumps: jumps, _quiet: quiet };
+    let alignment = u64::from(compiled.buffer.alignment.max(64));
     let start = pages.provider.allocate(code.len(), alignment, JITMemoryKind::Executable).map_err(backend)?;
     // SAFETY: as many bytes were just allocated, and are nobody else's.
     unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), start, code.len()) };
     pages.provider.finalize(BranchProtection::None).map_err(backend)?;
-    Ok((pages, start))
+    Ok((pages, start, code.len()))
 }

@@ -28,11 +28,12 @@ use crate::analysis::{Analysis, End, Target};
 use crate::words;
 use blocks::Ways;
 use cranelift_codegen::ir::{
-    self, AbiParam, Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types::I64,
+    self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types::I64,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use exits::Exits;
+use rialto_vm::native::{self, layout};
 use stack::State;
 
 /// What one function may cost.
@@ -48,6 +49,36 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TooLarge;
 
+/// Addresses of helpers that keep all registers, for what is out of line and rare: calls of them do not disturb the
+/// allocation of registers around.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quiet {
+    /// Machine, offset, length, gas; the gas left is in the machine then.
+    pub grow_memory: usize,
+}
+
+/// The function behind [`Quiet::grow_memory`].
+pub(crate) fn translate_quiet_grow(function: &mut Function, context: &mut FunctionBuilderContext, config: TargetFrontendConfig) {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.extend([AbiParam::new(I64); 4]);
+    function.signature = signature.clone();
+    signature.call_conv = CallConv::SystemV;
+    signature.returns.push(AbiParam::new(I64));
+    let mut builder = FunctionBuilder::new(function, context);
+    let start = builder.create_block();
+    builder.append_block_params_for_function_params(start);
+    builder.switch_to_block(start);
+    let arguments = builder.block_params(start).to_vec();
+    let signature = builder.import_signature(signature);
+    let helper = builder.ins().iconst(I64, native::grow_memory as *const () as i64);
+    let call = builder.ins().call_indirect(signature, helper, &arguments);
+    let gas = builder.inst_results(call)[0];
+    builder.ins().store(MemFlagsData::trusted(), gas, arguments[0], layout::GAS as i32);
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(config);
+}
+
 /// What compiled code is beside its instructions.
 pub(crate) struct Tables {
     /// Program counters of the entries.
@@ -61,6 +92,7 @@ struct Translator<'a, 'f> {
     builder: FunctionBuilder<'f>,
     shared: words::Shared,
     limits: Limits,
+    quiet: Quiet,
     /// Where the caller's pinned register is while the machine's address is in it.
     pinned: StackSlot,
     state: State,
@@ -90,6 +122,7 @@ pub(crate) fn translate(
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
     limits: Limits,
+    quiet: Quiet,
 ) -> Result<Tables, TooLarge> {
     function.signature = signature();
     let mut builder = FunctionBuilder::new(function, context);
@@ -106,6 +139,7 @@ pub(crate) fn translate(
         builder,
         shared: words::Shared::default(),
         limits,
+        quiet,
         pinned,
         state: State::new(sp, gas, 0),
         rest: 0,

@@ -51,6 +51,8 @@ pub mod layout {
     const TX: usize = offset_of!(Vm<'static>, tx);
     const BLOCK: usize = offset_of!(Vm<'static>, block);
 
+    /// For compiled code: gas left, where it can't be given back.
+    pub const GAS: usize = offset_of!(Vm<'static>, native_gas);
     /// Base of the frame's stack.
     pub const STACK_BASE: usize = offset_of!(Vm<'static>, native_base);
     /// Address of the frame.

@@ -97,6 +97,7 @@ pub struct Vm<'r> {
     pub(crate) held: Held,
     pub(crate) native_exit: Exit,
     pub(crate) native_base: *mut U256,
+    pub(crate) native_gas: u64,
 }
 
 impl<'r> Vm<'r> {
@@ -126,6 +127,7 @@ impl<'r> Vm<'r> {
             held: Held::new(),
             native_exit: Exit::Done,
             native_base: core::ptr::null_mut(),
+            native_gas: 0,
         }
     }
 

@@ -126,7 +126,7 @@ impl Translator<'_, '_> {
         let parameters = self.parameters(root);
         for (limbs, place) in values[2..].chunks_exact(4).zip(1..) {
             let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
-            *state.entry(-place) = Entry { word: Some(word), home: None };
+            *state.entry(-place) = Entry::loaded(word);
         }
         self.state = state;
         if need + growth > STACK_LIMIT {

@@ -40,6 +40,7 @@ const EXITS: [Exit; 8] = [
 pub(super) struct Exits {
     blocks: [Option<ir::Block>; EXITS.len()],
     signatures: [[Option<SigRef>; 2]; 6],
+    quiet: Option<SigRef>,
 }
 
 impl Translator<'_, '_> {
@@ -88,7 +89,8 @@ impl Translator<'_, '_> {
         [sp, self.state.gas, pc]
     }
 
-    /// Calls a helper at `address` with these arguments, all of 64 bits, that gives nothing back.
+    /// Calls a helper at `address` with these arguments, all of 64 bits, that gives nothing back. Words in registers are to be
+    /// settled before.
     pub(super) fn call(&mut self, address: usize, arguments: &[Value]) {
         let signature = self.helper_signature(arguments.len(), 0);
         let address = self.builder.ins().iconst(I64, address as i64);
@@ -106,9 +108,29 @@ impl Translator<'_, '_> {
     /// Calls a helper that gives back the gas left, or says that the run has ended.
     pub(super) fn call_for_gas(&mut self, address: usize, arguments: &[Value]) {
         self.state.gas = self.call_for_value(address, arguments);
-        let has_ended = self.builder.ins().icmp_imm_s(IntCC::Equal, self.state.gas, native::ENDED as i64);
+        self.leave_if_ended();
+    }
+
+    /// Leaves if what a helper gave back as the gas left says that the run has ended.
+    pub(super) fn leave_if_ended(&mut self) {
+        let gas = self.state.gas;
+        let has_ended = self.builder.ins().icmp_imm_s(IntCC::Equal, gas, native::ENDED as i64);
         let ended = self.exit(Exit::Ended);
         self.leave_if(has_ended, ended, &[]);
+    }
+
+    /// Calls one of the [`Quiet`](super::Quiet) helpers, which keep all registers and give nothing back.
+    pub(super) fn call_quietly(&mut self, address: usize, arguments: &[Value]) {
+        let signature = match self.exits.quiet {
+            Some(signature) => signature,
+            None => {
+                let mut signature = Signature::new(CallConv::PreserveAll);
+                signature.params.extend(arguments.iter().map(|_| AbiParam::new(I64)));
+                *self.exits.quiet.insert(self.builder.import_signature(signature))
+            }
+        };
+        let address = self.builder.ins().iconst(I64, address as i64);
+        self.builder.ins().call_indirect(signature, address, arguments);
     }
 
     fn helper_signature(&mut self, parameters: usize, returns: usize) -> SigRef {

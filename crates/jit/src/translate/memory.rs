@@ -69,7 +69,9 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(grow);
         let len = self.builder.ins().iconst(I64, len as i64);
         let vm = self.vm();
-        self.call_for_gas(native::grow_memory as *const () as usize, &[vm, offset, len, gas]);
+        self.call_quietly(self.quiet.grow_memory, &[vm, offset, len, gas]);
+        self.state.gas = self.field(layout::GAS);
+        self.leave_if_ended();
         self.jump(on, &[self.state.gas]);
         self.builder.switch_to_block(on);
         self.state.gas = gas_after;
@@ -100,6 +102,7 @@ impl Translator<'_, '_> {
         let (offset, len) = (self.saturated(offset), self.saturated(len));
         let place = self.state.top();
         self.claim(place);
+        self.settle();
         let out = self.pointer_to(place);
         let gas = self.state.gas;
         let vm = self.vm();
@@ -112,6 +115,7 @@ impl Translator<'_, '_> {
         let offset = self.saturated(offset);
         let place = self.state.top();
         self.claim(place);
+        self.settle();
         let out = self.pointer_to(place);
         let vm = self.vm();
         self.call(native::call_data_word as *const () as usize, &[vm, out, offset]);

@@ -177,6 +177,7 @@ impl Translator<'_, '_> {
             op::CODESIZE => Word::constant(U256::from(self.analysis.code.len())),
             op::PC => Word::constant(U256::from(self.pc)),
             op::RETURNDATASIZE => {
+                self.settle();
                 let vm = self.vm();
                 let len = self.call_for_value(native::return_data_len as *const () as usize, &[vm]);
                 Word::from_i64(len)
@@ -217,10 +218,11 @@ impl Translator<'_, '_> {
         let top = self.state.top();
         let result = top - i32::from(row.pops);
         self.store_places(result..top);
+        self.state.drop_words(row.pops.into());
         if row.pushes > 0 {
-            self.state.drop_words(row.pops.into());
             self.claim(result);
         }
+        self.settle();
         let sp = self.pointer_to(top);
         let pc = self.builder.ins().iconst(I64, self.pc as i64);
         let vm = self.vm();
@@ -232,8 +234,6 @@ impl Translator<'_, '_> {
         }
         if row.pushes > 0 {
             self.push_stored();
-        } else {
-            self.state.drop_words(row.pops.into());
         }
     }
 

@@ -8,16 +8,33 @@
 //! loaded before its home is overwritten.
 
 use super::Translator;
-use crate::words::{Word, Words};
-use cranelift_codegen::ir::Value;
+use crate::words::{Limb, Word, Words};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types::I64};
 use std::ops::Range;
 
-/// A word of the abstract stack. At least one is there.
+/// A word of the abstract stack. It is loaded or at home.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub word: Option<Word>,
     /// The place that has the same word.
     pub home: Option<i32>,
+    /// What the word was when it was last loaded: its constants and bounds hold, its values are forgotten.
+    pub shape: Option<Word>,
+}
+
+impl Entry {
+    pub fn at_home(place: i32) -> Self {
+        Self { word: None, home: Some(place), shape: None }
+    }
+
+    pub fn loaded(word: Word) -> Self {
+        Self { word: Some(word), home: None, shape: None }
+    }
+
+    /// Whether the word takes registers.
+    fn is_alive(&self) -> bool {
+        self.word.is_some_and(|word| word.known().is_none())
+    }
 }
 
 /// What is known at a point of a tree.
@@ -37,7 +54,7 @@ pub(super) struct State {
 impl State {
     /// At the entry of a tree that needs so many words.
     pub fn new(sp: Value, gas: Value, need: i32) -> Self {
-        let entries = (-need..0).map(|place| Entry { word: None, home: Some(place) }).collect();
+        let entries = (-need..0).map(Entry::at_home).collect();
         Self { entries, origin: -need, sp, gas, memory: 0 }
     }
 
@@ -68,13 +85,24 @@ impl<'f> Translator<'_, 'f> {
 
     /// The word at a place, loaded if need be.
     pub(super) fn word_at(&mut self, place: i32) -> Word {
-        let Entry { word, home } = *self.state.entry(place);
+        let Entry { word, home, shape } = *self.state.entry(place);
         if let Some(word) = word {
             return word;
         }
         let home = home.expect("a word that is not loaded is at home");
         let sp = self.state.sp;
-        let word = self.words().load(sp, 32 * home);
+        let word = match shape {
+            None => self.words().load(sp, 32 * home),
+            Some(Word(mut limbs)) => {
+                for (limb, i) in limbs.iter_mut().zip(0..) {
+                    if !matches!(limb, Limb::Const(_)) {
+                        let value = self.builder.ins().load(I64, MemFlagsData::trusted(), sp, 32 * home + 8 * i);
+                        *limb = Limb::bounded(value, limb.bits());
+                    }
+                }
+                Word(limbs)
+            }
+        };
         self.state.entry(place).word = Some(word);
         word
     }
@@ -86,13 +114,13 @@ impl<'f> Translator<'_, 'f> {
     }
 
     pub(super) fn push(&mut self, word: Word) {
-        self.state.push_entry(Entry { word: Some(word), home: None });
+        self.state.push_entry(Entry::loaded(word));
     }
 
     /// Pushes the word that somebody wrote to the place it is pushed to.
     pub(super) fn push_stored(&mut self) {
         let place = self.state.top();
-        self.state.push_entry(Entry { word: None, home: Some(place) });
+        self.state.push_entry(Entry::at_home(place));
     }
 
     pub(super) fn dup(&mut self, depth: usize) {
@@ -142,6 +170,40 @@ impl<'f> Translator<'_, 'f> {
         }
     }
 
+    /// Before a call: writes the words that are only in registers to their places, and forgets the values of all. A call
+    /// leaves few registers as they were, so the values would be written somewhere in any case.
+    pub(super) fn settle(&mut self) {
+        let places = self.state.origin..self.state.top();
+        let mut stale: Vec<i32> = places.clone().filter(|&place| self.is_homeless(place)).collect();
+        let mut next = 0;
+        while let Some(&overwritten) = stale.get(next) {
+            for place in places.clone() {
+                if place != overwritten && self.state.entry(place).home == Some(overwritten) {
+                    self.word_at(place);
+                    self.state.entry(place).home = None;
+                    if self.is_homeless(place) {
+                        stale.push(place);
+                    }
+                }
+            }
+            next += 1;
+        }
+        let sp = self.state.sp;
+        for place in stale {
+            let word = self.word_at(place);
+            self.words().store(word, sp, 32 * place);
+            self.state.entry(place).home = Some(place);
+        }
+        for entry in self.state.entries.iter_mut().filter(|entry| entry.is_alive()) {
+            entry.shape = entry.word.take();
+        }
+    }
+
+    fn is_homeless(&mut self, place: i32) -> bool {
+        let entry = self.state.entry(place);
+        entry.home.is_none() && entry.is_alive()
+    }
+
     /// Writes all words to their places.
     pub(super) fn store_all(&mut self) {
         self.store_places(self.state.origin..self.state.top());
@@ -149,7 +211,6 @@ impl<'f> Translator<'_, 'f> {
 
     /// The stack pointer behind `place`'s predecessors.
     pub(super) fn pointer_to(&mut self, place: i32) -> Value {
-        use cranelift_codegen::ir::InstBuilder;
         if place == 0 { self.state.sp } else { self.builder.ins().iadd_imm_s(self.state.sp, i64::from(32 * place)) }
     }
 }
