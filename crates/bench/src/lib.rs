@@ -8,7 +8,7 @@
 //! first touch; code analysed beforehand; senders recovered beforehand; the same Keccak. What both sides give: each
 //! transaction's result with its logs, and the state after the block as a value.
 //!
-//! Beside that, [`run_rpc`] compares a node's JSON-RPC with another node's.
+//! Beside that, [`run_rpc`] compares a node's JSON-RPC with another node's, and [`run_root`] ways to the state root.
 
 mod block_engine;
 mod block_json;
@@ -33,6 +33,7 @@ mod profile;
 mod report;
 mod revm_engine;
 mod rialto_engine;
+mod root;
 mod rpc;
 mod simulated;
 mod simulation;
@@ -57,6 +58,7 @@ pub use post_state::{compare_post_states, revm_post_state};
 pub use report::{GeometricMeans, JitUse, Plan, Report, Sweeps, VectorReport, run, run_vectors};
 pub use revm_engine::RevmCase;
 pub use rialto_engine::RialtoCase;
+pub use root::{RootFigure, RootPlan, RootReport, RootSize, run_root};
 pub use rpc::{HttpConnection, HttpReply, RpcCaseReport, RpcPlan, RpcReport, ServerFigures, ServerReport, run_rpc};
 pub use simulated::{SimulatedBlock, SimulatedCores, SimulatedMedian, SimulatedReport};
 pub use simulation::Costs;

@@ -1,7 +1,7 @@
 //! `rialto bench`: Rialto and revm on the same work, in the same process, in turns; one thread and several; interpreted and
 //! compiled.
 
-use crate::cmd::bench_rpc;
+use crate::cmd::{bench_root, bench_rpc};
 use crate::input::fixtures_folder;
 use crate::pool;
 use crate::strategy_args::JitChoice;
@@ -113,13 +113,16 @@ impl BenchArgs {
 /// What else there is to compare.
 #[derive(Debug, Subcommand)]
 enum OtherBench {
+    Root(bench_root::BenchRootArgs),
     Rpc(bench_rpc::BenchRpcArgs),
 }
 
 /// Runs the command.
 pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
-    if let Some(OtherBench::Rpc(args)) = &args.other {
-        return bench_rpc::run(args, out);
+    match &args.other {
+        Some(OtherBench::Root(args)) => return bench_root::run(args, out),
+        Some(OtherBench::Rpc(args)) => return bench_rpc::run(args, out),
+        None => {}
     }
     if cfg!(debug_assertions) {
         eprintln!("note: this build is not optimised (use --release), its figures say little");
