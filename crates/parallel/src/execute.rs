@@ -66,12 +66,14 @@ fn execute_unchecked<'r>(
             return Ok((outcome, Counts { by_list: block.transactions.len(), ..Counts::default() }));
         }
     }
+    if let (true, Ok(recovered)) = (is_for_threads, &recovered)
+        && let Some(done) = scheduler::run(chain, block, senders.unwrap_or(recovered), reader, strategy)
+    {
+        return Ok(done);
+    }
     validate_body(rules, block)?;
     let recovered = recovered?;
     let senders = senders.unwrap_or(&recovered);
-    if is_for_threads && let Some(done) = scheduler::run(chain, block, senders, reader, strategy) {
-        return Ok(done);
-    }
     let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;
     Ok((outcome, Counts { alone: block.transactions.len(), ..Counts::default() }))
 }

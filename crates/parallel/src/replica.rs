@@ -129,11 +129,11 @@ impl<'r> Replica<'r> {
         {
             let hash = self.hasher.account(&read.address);
             let now = match self.known_account(hash, &read.address).ok()? {
+                _ if read.address == self.beneficiary => with_tips(self.account(hash, &read.address).ok()?, tips_ahead),
                 Some(account) => account,
                 // Nobody changed it, so it was read as it is.
                 None => read.account,
             };
-            let now = if read.address == self.beneficiary { with_tips(now, tips_ahead) } else { now };
             let after = match after {
                 None => None,
                 Some(after) => Some(moved(read.account, *after, now)?),

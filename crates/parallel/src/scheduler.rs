@@ -28,16 +28,19 @@
 //! Whatever goes wrong here, the block is executed again by one thread from the beginning, whose error is the answer: an invalid block
 //! is refused for the same reason whoever refuses it.
 
-use crate::pool::on_threads;
+use crate::pool::beside;
 use crate::record::{Hasher, Record};
 use crate::replica::Replica;
 use crate::strategy::Strategy;
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, OnceLock, Ordering, lock, spin_loop, yield_now};
 use crate::units::units;
 use crate::view::View;
-use alloy_primitives::{Address, U256, map::AddressMap};
+use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
 use rialto_state::{StateReader, TxChanges};
-use rialto_stf::{Block, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner, UnitEffects, set_balance_change};
+use rialto_stf::{
+    Block, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner, UnitEffects, logs_bloom, set_balance_change,
+    validate_body,
+};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -87,7 +90,8 @@ impl Entry {
 
 /// What is kept of a committed unit for the end.
 struct UnitResult {
-    outcomes: Vec<TxOutcome>,
+    /// What each transaction did, with the bloom filter of its logs.
+    outcomes: Vec<(TxOutcome, Bloom)>,
     /// Where a list is made: what was read, and what each transaction changed.
     listed: Option<(rialto_state::Footprint, Vec<TxChanges>)>,
 }
@@ -104,21 +108,39 @@ struct Run<'a, 'r> {
     /// Whether what changed is to be listed (EIP-7928).
     has_list: bool,
     /// The next unit that nobody has taken.
-    next: AtomicUsize,
+    next: Line<AtomicUsize>,
     /// Units that are committed.
-    committed: AtomicUsize,
-    /// A bit for each of the last committed units: whether it had to be run again in its turn. The last is the lowest. Only who has
-    /// the turn writes it.
-    again: AtomicU32,
+    committed: Line<AtomicUsize>,
+    tally: Line<Tally>,
+    flags: Line<Flags>,
+    /// The replica of a thread that is done, and how many units are in it.
+    spare: Mutex<Option<(usize, Replica<'r>)>>,
+}
+
+/// What threads write, on a cache line where nothing else is.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// How units came to be committed. Only who has the turn writes it.
+#[derive(Default)]
+struct Tally {
+    /// A bit for each of the last committed units: whether it had to be run again in its turn. The last is the lowest.
+    last: AtomicU32,
+    ahead: AtomicUsize,
+    in_turn: AtomicUsize,
+    again: AtomicUsize,
+}
+
+/// What is seldom written.
+#[derive(Default)]
+struct Flags {
+    /// Whether somebody compares the block's body with its header.
+    is_body_taken: AtomicBool,
     /// Whether one thread goes on alone.
     is_over: AtomicBool,
     /// Whether something went wrong.
     has_failed: AtomicBool,
-    /// The replica of a thread that is done, and how many units are in it.
-    spare: Mutex<Option<(usize, Replica<'r>)>>,
-    ahead: AtomicUsize,
-    in_turn: AtomicUsize,
-    run_again: AtomicUsize,
 }
 
 /// A unit that was run and waits for its turn.
@@ -163,7 +185,12 @@ pub(crate) fn run(
     let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
     executor.begin().ok()?;
     let begun = executor.take_diff();
-    on_threads(strategy.threads, || {
+    let check_body = || {
+        if !run.flags.0.is_body_taken.swap(true, Ordering::Relaxed) && validate_body(rules, block).is_err() {
+            run.flags.0.has_failed.store(true, Ordering::Release);
+        }
+    };
+    let work = || {
         let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
         replica.apply_diff(&begun);
         let view = View::new(replica, beneficiary);
@@ -171,8 +198,19 @@ pub(crate) fn run(
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
         let applied = run.work(Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0 });
         run.spare(applied, view.replica.into_inner());
-    });
-    if run.has_failed.load(Ordering::Acquire) {
+    };
+    beside(
+        strategy.threads,
+        || {
+            check_body();
+            work();
+        },
+        || {
+            work();
+            check_body();
+        },
+    );
+    if run.flags.0.has_failed.load(Ordering::Acquire) {
         return None;
     }
     let (mut outcome, counts) = run.finish(executor, &own)?;
@@ -203,24 +241,20 @@ impl<'a, 'r> Run<'a, 'r> {
             units,
             max_ahead: AHEAD_FOR_EACH_THREAD * strategy.threads.get(),
             has_list,
-            next: AtomicUsize::new(0),
-            committed: AtomicUsize::new(0),
-            again: AtomicU32::new(0),
-            is_over: AtomicBool::new(false),
-            has_failed: AtomicBool::new(false),
+            next: Line::default(),
+            committed: Line::default(),
+            tally: Line::default(),
+            flags: Line::default(),
             spare: Mutex::new(None),
-            ahead: AtomicUsize::new(0),
-            in_turn: AtomicUsize::new(0),
-            run_again: AtomicUsize::new(0),
         }
     }
 
     /// Runs and commits units until there is nothing left for this thread; how many are in its replica then.
     fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>) -> usize {
         let mut idle = 0;
-        while !self.is_over.load(Ordering::Acquire) {
+        while !self.flags.0.is_over.load(Ordering::Acquire) {
             let has_committed = self.commit_own(&mut worker);
-            let is_done = worker.waiting.is_empty() && self.next.load(Ordering::Relaxed) >= self.units.len();
+            let is_done = worker.waiting.is_empty() && self.next.0.load(Ordering::Relaxed) >= self.units.len();
             if is_done {
                 break;
             }
@@ -244,7 +278,7 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// Applies what others have committed.
     fn catch_up(&self, worker: &mut Worker<'_, '_, '_>) {
-        let committed = self.committed.load(Ordering::Acquire);
+        let committed = self.committed.0.load(Ordering::Acquire);
         if worker.applied < committed {
             let mut replica = worker.view.replica.borrow_mut();
             self.log[worker.applied..committed].iter().for_each(|entry| replica.apply(entry.record()));
@@ -256,11 +290,11 @@ impl<'a, 'r> Run<'a, 'r> {
     fn run_next<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
         let end = self.units.len().min(worker.applied + self.max_ahead);
         let take = |next: usize| (next < end).then_some(next + 1);
-        let Ok(unit) = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else { return false };
+        let Ok(unit) = self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else { return false };
         let waiting = self.run_unit(worker, unit, 0);
         // Whoever comes to its turn in a moment is not told of before.
         if let Some(effects) = &waiting.effects
-            && self.committed.load(Ordering::Acquire) < unit
+            && self.committed.0.load(Ordering::Acquire) < unit
         {
             let hasher = &worker.view.replica.borrow().hasher;
             let _ = self.log[unit].estimate.set(Record::guess(&effects.footprint, hasher, waiting.tips));
@@ -320,14 +354,14 @@ impl<'a, 'r> Run<'a, 'r> {
         loop {
             self.catch_up(worker);
             let is_turn = worker.waiting.front().is_some_and(|waiting| waiting.unit == worker.applied);
-            if !is_turn || self.is_over.load(Ordering::Acquire) {
+            if !is_turn || self.flags.0.is_over.load(Ordering::Acquire) {
                 return has_committed;
             }
             let Some(waiting) = worker.waiting.pop_front() else { return has_committed };
             has_committed = true;
             if self.commit(worker, waiting).is_none() {
-                self.has_failed.store(true, Ordering::Release);
-                self.is_over.store(true, Ordering::Release);
+                self.flags.0.has_failed.store(true, Ordering::Release);
+                self.flags.0.is_over.store(true, Ordering::Release);
             }
         }
     }
@@ -360,24 +394,32 @@ impl<'a, 'r> Run<'a, 'r> {
         let entry = &self.log[unit];
         let _ = entry.last.set(record);
         let listed = self.has_list.then_some((footprint, changes));
-        let _ = entry.result.set(UnitResult { outcomes, listed });
         worker.applied = unit + 1;
-        self.committed.store(unit + 1, Ordering::Release);
+        self.committed.0.store(unit + 1, Ordering::Release);
+        // Others need not wait for this; whoever ends the block waits for all threads.
+        let with_bloom = |outcome: TxOutcome| {
+            let logs_bloom = logs_bloom(&outcome.logs);
+            (outcome, logs_bloom)
+        };
+        let outcomes = outcomes.into_iter().map(with_bloom).collect();
+        let _ = entry.result.set(UnitResult { outcomes, listed });
         Some(())
     }
 
     /// Counts a unit, and ends the run of many threads where they are of no use.
     fn count(&self, unit: usize, is_ahead: bool, was_in_turn: bool) {
         let transactions = self.units[unit].len();
-        let counter = if is_ahead && !was_in_turn { &self.ahead } else { &self.in_turn };
-        counter.fetch_add(transactions, Ordering::Relaxed);
+        let tally = &self.tally.0;
+        let add =
+            |counter: &AtomicUsize| counter.store(counter.load(Ordering::Relaxed) + transactions, Ordering::Relaxed);
+        add(if is_ahead && !was_in_turn { &tally.ahead } else { &tally.in_turn });
         if !is_ahead {
-            self.run_again.fetch_add(transactions, Ordering::Relaxed);
+            add(&tally.again);
         }
-        let again = self.again.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
-        self.again.store(again, Ordering::Relaxed);
+        let again = tally.last.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
+        tally.last.store(again, Ordering::Relaxed);
         if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
-            self.is_over.store(true, Ordering::Release);
+            self.flags.0.is_over.store(true, Ordering::Release);
         }
     }
 
@@ -402,7 +444,7 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// Takes what was committed to the executor, and runs what was not.
     fn finish(mut self, mut executor: BlockExecutor<'_>, own: &View<'_, 'r>) -> Option<(Outcome, Counts)> {
-        let committed = self.committed.load(Ordering::Acquire);
+        let committed = self.committed.0.load(Ordering::Acquire);
         let (applied, replica) = lock(&self.spare).take()?;
         own.replica.replace(replica);
         for (unit, (entry, range)) in self.log.drain(..).zip(&self.units).take(committed).enumerate() {
@@ -415,8 +457,8 @@ impl<'a, 'r> Run<'a, 'r> {
                 list.access_all_read(&footprint);
                 changes.into_iter().for_each(|changes| list.end_part(changes));
             }
-            for (transaction, outcome) in self.block.transactions[range.clone()].iter().zip(outcomes) {
-                executor.accept(transaction, outcome).ok()?;
+            for (transaction, (outcome, logs_bloom)) in self.block.transactions[range.clone()].iter().zip(outcomes) {
+                executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
             }
         }
         let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
@@ -424,9 +466,9 @@ impl<'a, 'r> Run<'a, 'r> {
             executor.transaction(transaction, *sender).ok()?;
         }
         let counts = Counts {
-            ahead: self.ahead.into_inner(),
-            in_turn: self.in_turn.into_inner(),
-            again: self.run_again.into_inner(),
+            ahead: self.tally.0.ahead.into_inner(),
+            in_turn: self.tally.0.in_turn.into_inner(),
+            again: self.tally.0.again.into_inner(),
             alone: self.senders.len() - rest,
             by_list: 0,
         };

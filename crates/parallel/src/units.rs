@@ -7,9 +7,9 @@ use rialto_stf::Block;
 use std::ops::Range;
 
 /// Gas that a unit's transactions may use together, unless it is one transaction.
-const UNIT_GAS: u64 = 250_000;
+const UNIT_GAS: u64 = 400_000;
 /// Most transactions of a unit.
-const UNIT_TRANSACTIONS: usize = 12;
+const UNIT_TRANSACTIONS: usize = 16;
 /// Units that each thread should get, so that they have done at about the same time.
 const UNITS_PER_THREAD: usize = 8;
 
@@ -52,9 +52,9 @@ mod tests {
         let rows: [(&str, &[u64], bool, usize); 5] = [
             ("none", &[], false, 0),
             ("few", &[21_000; 5], false, 5),
-            ("transfers", &transfers, false, 19),
+            ("transfers", &transfers, false, 17),
             ("one by one", &transfers, true, 200),
-            ("two large ones", &mixed, false, 21),
+            ("two large ones", &mixed, false, 20),
         ];
         for (name, limits, is_alone, expected) in rows {
             let units = units(&block(limits), 2, is_alone);
