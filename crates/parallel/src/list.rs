@@ -23,7 +23,7 @@ mod view;
 
 use crate::pool;
 use alloy_primitives::{Address, Bloom};
-use rialto_state::{Code, Diff, StateReader, TxChange};
+use rialto_state::{Code, Diff, StateReader, TxChange, TxChanges};
 use rialto_stf::{
     AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, ChainSpec, Outcome, Transaction,
     TxOutcome, TxRunner, logs_bloom, validate_body,
@@ -181,10 +181,11 @@ impl<'a> Work<'a> {
         let Job { chain, block, tier, .. } = *self.job;
         let reader = ListReader::new(view);
         let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
+        let mut changes = TxChanges::new();
         while !self.progress.has_failed.load(Ordering::Relaxed) {
             let next = self.progress.next.fetch_add(1, Ordering::Relaxed);
             let is_done = if let Some(unit) = self.units.get(next) {
-                self.run_unit(view, &reader, &mut runner, unit.clone())
+                self.run_unit(view, &reader, (&mut runner, &mut changes), unit.clone())
             } else if let Some(part) = self.diffs.get(next - self.units.len()) {
                 let first = (next - self.units.len()) * ACCOUNTS_PER_JOB;
                 let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
@@ -201,7 +202,7 @@ impl<'a> Work<'a> {
         &self,
         view: &ListView<'_>,
         reader: &ListReader<'_, '_>,
-        runner: &mut TxRunner<'_>,
+        (runner, changes): (&mut TxRunner<'_>, &mut TxChanges),
         unit: Range<usize>,
     ) -> Option<()> {
         let index_of = |position: usize| u32::try_from(position + 1).ok();
@@ -209,8 +210,8 @@ impl<'a> Work<'a> {
         reader.set_index(index_of(unit.start)?);
         for position in unit {
             let transaction = &self.job.block.transactions[position];
-            let (outcome, changes) = runner.run_in_place(transaction, self.job.senders[position]).ok()?;
-            if !view.has_just(index_of(position)?, &changes, reader.lookups()) {
+            let outcome = runner.run_in_place(transaction, self.job.senders[position], changes).ok()?;
+            if !view.has_just(index_of(position)?, changes, reader.lookups()) {
                 return None;
             }
             let logs_bloom = logs_bloom(&outcome.logs);

@@ -140,11 +140,8 @@ pub enum TxChange {
 /// What a transaction changed, in the order of first change. Values equal to those at its start are left out.
 pub type TxChanges = Vec<TxChange>;
 
-/// A field that a transaction changed, where it did so first.
-enum FirstChange {
-    Account(u32, Before),
-    Slot(u32),
-}
+/// A field of an account that a transaction changed, where it did so first.
+struct FirstChange(u32, Before);
 
 /// An account's field before a transaction.
 enum Before {
@@ -180,6 +177,9 @@ pub struct Journal<'r> {
     transients: Vec<TransientEntry>,
     transient_index: HashTable<u32>,
     undo: Vec<Undo>,
+    /// Empty but while a transaction is closed; kept for their room.
+    first_changes: Vec<FirstChange>,
+    changed_slots: Vec<u32>,
     touched: Vec<u32>,
     destroyed: Vec<u32>,
     logs: Vec<Log>,
@@ -205,6 +205,8 @@ impl<'r> Journal<'r> {
             transients: Vec::new(),
             transient_index: HashTable::new(),
             undo: Vec::with_capacity(64),
+            first_changes: Vec::new(),
+            changed_slots: Vec::new(),
             touched: Vec::new(),
             destroyed: Vec::new(),
             logs: Vec::new(),
@@ -758,44 +760,47 @@ impl<'r> Journal<'r> {
 
     /// Closes the transaction like [`Journal::end_tx`] and says what it changed (EIP-7928).
     pub fn end_tx_with_changes(&mut self, clear_empty: bool) -> TxChanges {
-        let first_changes = self.first_changes();
-        self.end_tx(clear_empty);
         let mut changes = TxChanges::new();
-        let mut slots: Vec<u32> = Vec::new();
-        for first in first_changes {
-            match first {
-                FirstChange::Slot(id) => slots.push(id),
-                FirstChange::Account(id, before) => changes.extend(self.account_change(id, before)),
-            }
-        }
+        self.end_tx_into(clear_empty, &mut changes);
+        changes
+    }
+
+    /// As [`Journal::end_tx_with_changes`], with the changes in place of what `changes` held.
+    pub fn end_tx_into(&mut self, clear_empty: bool, changes: &mut TxChanges) {
+        let mut first = core::mem::take(&mut self.first_changes);
+        let mut slots = core::mem::take(&mut self.changed_slots);
+        self.find_first_changes(&mut first, &mut slots);
+        self.end_tx(clear_empty);
+        changes.clear();
+        changes.extend(first.drain(..).filter_map(|FirstChange(id, before)| self.account_change(id, before)));
         slots.sort_unstable();
         slots.dedup();
-        for id in slots {
+        for id in slots.drain(..) {
             let slot = &self.slots[id as usize];
             let entry = &self.accounts[slot.account as usize];
             if slot.generation == entry.generation && slot.value != slot.original {
                 changes.push(TxChange::Slot(entry.address, slot.key, slot.value));
             }
         }
-        changes
+        (self.first_changes, self.changed_slots) = (first, slots);
     }
 
-    /// The first change of each field in the open transaction, with the value before it: what the undo list holds first.
-    fn first_changes(&mut self) -> Vec<FirstChange> {
-        let mut first = Vec::new();
+    /// The first change of each field in the open transaction, with the value before it: what the undo list holds first. And the
+    /// slots that changed, each as often as it did.
+    fn find_first_changes(&mut self, first: &mut Vec<FirstChange>, slots: &mut Vec<u32>) {
         for undo in &self.undo {
             let (id, before, bit) = match undo {
                 Undo::Balance(id, balance) => (*id, Before::Balance(*balance), 1),
                 Undo::Nonce(id, nonce) => (*id, Before::Nonce(*nonce), 2),
                 Undo::Code(id, previous) => (*id, Before::CodeHash(previous.0), 4),
                 Undo::Slot(id, _) => {
-                    first.push(FirstChange::Slot(*id));
+                    slots.push(*id);
                     continue;
                 }
                 _ => continue,
             };
             if self.accounts[id as usize].is_first(self.tx, bit) {
-                first.push(FirstChange::Account(id, before));
+                first.push(FirstChange(id, before));
             }
         }
         // What is deleted at the end of the transaction changes without being in the undo list.
@@ -804,9 +809,8 @@ impl<'r> Journal<'r> {
             let Account { nonce, balance, code_hash } = entry.info;
             let fields = [(Before::Balance(balance), 1), (Before::Nonce(nonce), 2), (Before::CodeHash(code_hash), 4)];
             let unseen = fields.into_iter().filter(|(_, bit)| entry.is_first(self.tx, *bit));
-            first.extend(unseen.map(|(before, _)| FirstChange::Account(id, before)));
+            first.extend(unseen.map(|(before, _)| FirstChange(id, before)));
         }
-        first
     }
 
     /// The account's field as it is now, if it is not what it was before.

@@ -116,16 +116,18 @@ impl<'r> TxRunner<'r> {
     }
 
     /// Runs a transaction on what those since [`TxRunner::forget`] left, where that is already what it will be at its turn, so that
-    /// it can pay its tip, too. What it read is what its reader was asked, and [`TxRunner::journal`] knows.
+    /// it can pay its tip, too. What it changed is then in `changes`. What it read is what its reader was asked, and
+    /// [`TxRunner::journal`] knows.
     pub fn run_in_place(
         &mut self,
         transaction: &Transaction,
         sender: Address,
-    ) -> Result<(TxOutcome, TxChanges), TxError> {
+        changes: &mut TxChanges,
+    ) -> Result<TxOutcome, TxError> {
         let mode = Mode { checks: Checks::ALL, tip: Tip::Paid };
         let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
-        let changes = self.vm.journal.end_tx_with_changes(self.rules.vm.clears_empty_accounts);
-        Ok((outcome, changes))
+        self.vm.journal.end_tx_into(self.rules.vm.clears_empty_accounts, changes);
+        Ok(outcome)
     }
 
     /// The state as the last transactions saw it and left it.
