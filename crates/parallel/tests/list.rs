@@ -2,7 +2,7 @@
 
 mod support;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use proptest::prelude::*;
 use rialto_parallel::{Counts, Strategy, execute, execute_counted};
 use rialto_stf::{
@@ -246,6 +246,28 @@ fn lists_that_are_none() {
         for count in THREADS {
             let result = execute(&chain, &block, None, &state, None, &strategy(count, &list)).map(drop);
             assert_eq!(result, Err(error.clone()), "{name}, {count} threads");
+        }
+    }
+}
+
+/// A list does not say that an account which exists and is empty ceases to exist, so no list helps there.
+#[test]
+fn accounts_that_exist_and_are_empty() {
+    let empty = Address::with_last_byte(19);
+    for fork in ["Shanghai", "Amsterdam"] {
+        let chain = ChainSpec::from_network(fork, 1).expect("a network");
+        let (mut state, block) = (state(), block(&chain, &[(0, 19, 0, 1), (1, 7, 0, 0), (2, 19, 0, 1), (3, 16, 0, 1)]));
+        state.insert_account(empty, 0, U256::ZERO, Bytes::new(), []);
+        let expected = rialto_stf::execute(&chain, &block, None, &state, None).expect("a valid block");
+        let is_gone = expected.diff.accounts.iter().any(|account| account.address == empty && account.after.is_none());
+        assert!(is_gone, "{fork}");
+        let list = access_list_of(&chain, &block, None, &state).expect("a valid block");
+        for count in THREADS {
+            let name = format!("{fork}, {count} threads");
+            let (outcome, counts) =
+                execute_counted(&chain, &block, None, &state, None, &strategy(count, &list)).expect("a valid block");
+            assert_equal(&name, &outcome, &expected);
+            assert_eq!(counts.by_list, 0, "{name}");
         }
     }
 }
