@@ -56,6 +56,12 @@ pub(crate) struct Job<'a> {
     pub threads: NonZeroUsize,
 }
 
+impl Job<'_> {
+    fn rules(&self) -> &'static BlockRules {
+        self.chain.rules_at(self.block.header.number, self.block.header.timestamp)
+    }
+}
+
 /// The index of what follows the transactions.
 fn last_index(block: &Block) -> Option<u32> {
     u32::try_from(block.transactions.len()).ok()?.checked_add(1)
@@ -64,39 +70,39 @@ fn last_index(block: &Block) -> Option<u32> {
 /// Runs a block by its list; `None` if anything is not as the list says, or the body not as the header says, or anything failed.
 /// The fork must be one whose receipts have a status and whose empty accounts are cleared.
 pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
-    let rules = job.chain.rules_at(job.block.header.number, job.block.header.timestamp);
-    let work = Work::new(job, rules, list, last_index(job.block)?);
-    // Waking threads takes about as long as making the view, which they need; one of them has something to do without it.
+    let last_index = last_index(job.block)?;
+    let progress = Progress::default();
+    let work: OnceLock<Work<'_>> = OnceLock::new();
+    // Waking threads takes about as long as making ready what they need for the transactions; the body they can look at before.
     pool::beside(
         job.threads,
         || {
-            work.check_body();
-            work.run_jobs(work.view.wait());
+            progress.check_body(job);
+            work.wait().run_jobs();
         },
         || {
-            let view = work.make_view();
-            work.run_beginning(view);
-            work.run_jobs(view);
-            work.check_body();
+            let work = work.get_or_init(|| Work::new(job, list, last_index, &progress));
+            work.run_beginning();
+            work.run_jobs();
+            progress.check_body(job);
         },
     );
-    work.finish()
+    work.into_inner()?.finish()
 }
 
-/// How far what is to be done is.
+/// What is to be done, and what has come of it.
 struct Work<'a> {
     job: &'a Job<'a>,
-    rules: &'static BlockRules,
     list: &'a BlockAccessList,
     last_index: u32,
-    view: OnceLock<ListView<'a>>,
+    view: ListView<'a>,
     /// Transactions in a row that are run together, in the order in which they are taken.
     units: Vec<Range<usize>>,
     /// What each did, with the bloom filter of its logs.
     outcomes: Vec<OnceLock<Box<(TxOutcome, Bloom)>>>,
     /// What the block changed, of so many accounts each.
     diffs: Vec<OnceLock<Diff>>,
-    progress: Progress,
+    progress: &'a Progress,
 }
 
 /// What all threads write, on a cache line where nothing else is.
@@ -107,6 +113,21 @@ struct Progress {
     next: AtomicUsize,
     is_body_taken: AtomicBool,
     has_failed: AtomicBool,
+}
+
+impl Progress {
+    fn expect(&self, is_right: bool) {
+        if !is_right {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Compares the block's body with its header, unless somebody else has.
+    fn check_body(&self, job: &Job<'_>) {
+        if !self.is_body_taken.swap(true, Ordering::Relaxed) {
+            self.expect(validate_body(job.rules(), job.block).is_ok());
+        }
+    }
 }
 
 /// Transactions in a row to be run together: what one of them has read need not be read again for the next. A unit is as many as
@@ -131,76 +152,57 @@ fn units_of(transactions: &[Transaction], threads: NonZeroUsize) -> Vec<Range<us
 }
 
 impl<'a> Work<'a> {
-    fn new(job: &'a Job<'a>, rules: &'static BlockRules, list: &'a BlockAccessList, last_index: u32) -> Self {
+    /// Of a list that is wrong in form there is nothing to be done, but whoever waits for this goes on.
+    fn new(job: &'a Job<'a>, list: &'a BlockAccessList, last_index: u32, progress: &'a Progress) -> Self {
+        progress.expect(list.validate(last_index).is_ok());
         let transactions = &job.block.transactions;
         Self {
             job,
-            rules,
             list,
             last_index,
-            view: OnceLock::new(),
+            view: ListView::new(list, job.reader, last_index),
             units: units_of(transactions, job.threads),
             outcomes: transactions.iter().map(|_| OnceLock::new()).collect(),
             diffs: list.0.chunks(ACCOUNTS_PER_JOB).map(|_| OnceLock::new()).collect(),
-            progress: Progress::default(),
-        }
-    }
-
-    fn expect(&self, is_right: bool) {
-        if !is_right {
-            self.progress.has_failed.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Makes the view for all. Of a list that is wrong in form it has no use, but whoever waits for it goes on.
-    fn make_view(&self) -> &ListView<'a> {
-        self.expect(self.list.validate(self.last_index).is_ok());
-        self.view.get_or_init(|| ListView::new(self.list, self.job.reader, self.last_index))
-    }
-
-    /// Compares the block's body with its header, unless somebody else has.
-    fn check_body(&self) {
-        if !self.progress.is_body_taken.swap(true, Ordering::Relaxed) {
-            self.expect(validate_body(self.rules, self.job.block).is_ok());
+            progress,
         }
     }
 
     /// Runs what comes before the transactions.
-    fn run_beginning(&self, view: &ListView<'_>) {
+    fn run_beginning(&self) {
         let Job { chain, block, tier, .. } = *self.job;
-        let reader = ListReader::new(view);
+        let reader = ListReader::new(&self.view);
         let mut executor = BlockExecutor::new(chain, &block.header, &reader).with_tier(tier).with_access_list();
         let has_begun = executor.begin().is_ok();
         let mut accesses = executor.access_list().map(std::mem::take).unwrap_or_default();
         accesses.access_all_of(executor.state());
-        self.expect(has_begun && is_part(view, &reader, &accesses.finish(), 0));
+        self.progress.expect(has_begun && is_part(&self.view, &reader, &accesses.finish(), 0));
     }
 
     /// Takes jobs until there are none left, or one fails.
-    fn run_jobs(&self, view: &ListView<'_>) {
+    fn run_jobs(&self) {
         let Job { chain, block, tier, .. } = *self.job;
-        let reader = ListReader::new(view);
+        let reader = ListReader::new(&self.view);
         let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
         let mut changes = TxChanges::new();
         while !self.progress.has_failed.load(Ordering::Relaxed) {
             let next = self.progress.next.fetch_add(1, Ordering::Relaxed);
             let is_done = if let Some(unit) = self.units.get(next) {
-                self.run_unit(view, &reader, (&mut runner, &mut changes), unit.clone())
+                self.run_unit(&reader, (&mut runner, &mut changes), unit.clone())
             } else if let Some(part) = self.diffs.get(next - self.units.len()) {
                 let first = (next - self.units.len()) * ACCOUNTS_PER_JOB;
                 let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
-                view.diff(first..last).ok().and_then(|diff| part.set(diff).ok())
+                self.view.diff(first..last).ok().and_then(|diff| part.set(diff).ok())
             } else {
                 return;
             };
-            self.expect(is_done.is_some());
+            self.progress.expect(is_done.is_some());
         }
     }
 
     /// Runs transactions in a row, the first on what the list says, the others on what those before them have left.
     fn run_unit(
         &self,
-        view: &ListView<'_>,
         reader: &ListReader<'_, '_>,
         (runner, changes): (&mut TxRunner<'_>, &mut TxChanges),
         unit: Range<usize>,
@@ -211,20 +213,19 @@ impl<'a> Work<'a> {
         for position in unit {
             let transaction = &self.job.block.transactions[position];
             let outcome = runner.run_in_place(transaction, self.job.senders[position], changes).ok()?;
-            if !view.has_just(index_of(position)?, changes, reader.lookups()) {
+            if !self.view.has_just(index_of(position)?, changes, reader.lookups()) {
                 return None;
             }
             let logs_bloom = logs_bloom(&outcome.logs);
             self.outcomes[position].set(Box::new((outcome, logs_bloom))).ok()?;
         }
-        view.note_unasked(runner.journal(), reader.lookups()).then_some(())
+        self.view.note_unasked(runner.journal(), reader.lookups()).then_some(())
     }
 
     /// Writes the receipts, runs what comes after the transactions and puts the outcome together.
     fn finish(self) -> Option<Outcome> {
-        let Self { job, rules, list, last_index, outcomes, diffs, .. } = self;
-        let view = self.view.into_inner()?;
-        if self.progress.has_failed.into_inner() {
+        let Self { job, list, last_index, view, outcomes, diffs, progress, .. } = self;
+        if progress.has_failed.load(Ordering::Relaxed) {
             return None;
         }
         let reader = ListReader::new(&view);
@@ -249,7 +250,7 @@ impl<'a> Work<'a> {
         }
         outcome.diff.codes.sort_unstable_by_key(Code::hash);
         outcome.diff.codes.dedup_by_key(|code| code.hash());
-        outcome.block_access_list = rules.has_access_lists.then(|| list.clone());
+        outcome.block_access_list = job.rules().has_access_lists.then(|| list.clone());
         Some(outcome)
     }
 }
