@@ -47,7 +47,7 @@ use std::ops::Range;
 /// How often a unit is run at most, its turn included.
 const MAX_RUNS: u8 = 4;
 /// How far ahead of the last committed unit others are run, for each thread.
-const AHEAD_FOR_EACH_THREAD: usize = 8;
+const AHEAD_FOR_EACH_THREAD: usize = 64;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
@@ -78,7 +78,7 @@ struct Entry {
     /// What it did, if that is not what the estimate says.
     last: OnceLock<Record>,
     /// What came of it, once it is committed.
-    result: OnceLock<UnitResult>,
+    result: Mutex<Option<UnitResult>>,
 }
 
 impl Entry {
@@ -97,7 +97,7 @@ struct UnitResult {
 }
 
 /// A block under way.
-struct Run<'a, 'r> {
+struct Run<'a> {
     block: &'a Block,
     senders: &'a [Address],
     units: Vec<Range<usize>>,
@@ -113,8 +113,8 @@ struct Run<'a, 'r> {
     committed: Line<AtomicUsize>,
     tally: Line<Tally>,
     flags: Line<Flags>,
-    /// The replica of a thread that is done, and how many units are in it.
-    spare: Mutex<Option<(usize, Replica<'r>)>>,
+    /// Threads that are at work.
+    working: Line<AtomicUsize>,
 }
 
 /// What threads write, on a cache line where nothing else is.
@@ -137,6 +137,8 @@ struct Tally {
 struct Flags {
     /// Whether somebody compares the block's body with its header.
     is_body_taken: AtomicBool,
+    /// Whether somebody puts the changes in order.
+    is_diff_taken: AtomicBool,
     /// Whether one thread goes on alone.
     is_over: AtomicBool,
     /// Whether something went wrong.
@@ -196,34 +198,47 @@ pub(crate) fn run(
         let view = View::new(replica, beneficiary);
         let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
-        let applied = run.work(Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0 });
-        run.spare(applied, view.replica.into_inner());
+        run.work(Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0 });
+        view.replica.into_inner()
     };
-    beside(
+    let diff = Mutex::new(None);
+    let (mut outcome, counts) = beside(
         strategy.threads,
         || {
             check_body();
-            work();
+            if run.is_complete() {
+                return;
+            }
+            // While the caller writes the receipts, somebody puts the changes in order.
+            let replica = work();
+            if run.is_complete() && !run.flags.0.is_diff_taken.swap(true, Ordering::Relaxed) {
+                *lock(&diff) = replica.into_diff().ok();
+            }
         },
         || {
-            work();
+            own.replica.replace(work());
             check_body();
+            run.finish(executor, &own)
         },
-    );
+    )?;
     if run.flags.0.has_failed.load(Ordering::Acquire) {
         return None;
     }
-    let (mut outcome, counts) = run.finish(executor, &own)?;
-    let mut replica = own.replica.into_inner();
-    replica.apply_diff(&outcome.diff);
-    outcome.diff = replica.into_diff().ok()?;
+    outcome.diff = match lock(&diff).take() {
+        Some(diff) => diff.then(&outcome.diff),
+        None => {
+            let mut replica = own.replica.into_inner();
+            replica.apply_diff(&outcome.diff);
+            replica.into_diff().ok()?
+        }
+    };
     Some((outcome, counts))
 }
 
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x7061_7261_6c6c_656c;
 
-impl<'a, 'r> Run<'a, 'r> {
+impl<'a> Run<'a> {
     fn new(block: &'a Block, senders: &'a [Address], strategy: &Strategy<'_>, has_list: bool) -> Self {
         let units = units(block, strategy.threads.get(), has_list);
         let mut last = AddressMap::<usize>::default();
@@ -245,17 +260,17 @@ impl<'a, 'r> Run<'a, 'r> {
             committed: Line::default(),
             tally: Line::default(),
             flags: Line::default(),
-            spare: Mutex::new(None),
+            working: Line::default(),
         }
     }
 
-    /// Runs and commits units until there is nothing left for this thread; how many are in its replica then.
-    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>) -> usize {
+    /// Runs and commits units until all are committed, and are in the replica, or one thread is to go on alone.
+    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>) {
+        self.working.0.fetch_add(1, Ordering::AcqRel);
         let mut idle = 0;
         while !self.flags.0.is_over.load(Ordering::Acquire) {
             let has_committed = self.commit_own(&mut worker);
-            let is_done = worker.waiting.is_empty() && self.next.0.load(Ordering::Relaxed) >= self.units.len();
-            if is_done {
+            if worker.applied == self.units.len() {
                 break;
             }
             if has_committed || self.run_next(&mut worker) || self.renew_one(&mut worker) {
@@ -265,15 +280,19 @@ impl<'a, 'r> Run<'a, 'r> {
             idle += 1;
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
-        worker.applied
+        self.working.0.fetch_sub(1, Ordering::AcqRel);
+        if self.flags.0.is_over.load(Ordering::Acquire) {
+            // Somebody may be about to commit his last; who comes to work from now on commits nothing.
+            while self.working.0.load(Ordering::Acquire) > 0 {
+                yield_now();
+            }
+            self.catch_up(&mut worker);
+        }
     }
 
-    /// Keeps the replica if no other has more in it.
-    fn spare(&self, applied: usize, replica: Replica<'r>) {
-        let mut spare = lock(&self.spare);
-        if spare.as_ref().is_none_or(|(other, _)| *other < applied) {
-            *spare = Some((applied, replica));
-        }
+    /// Whether all is committed.
+    fn is_complete(&self) -> bool {
+        !self.flags.0.has_failed.load(Ordering::Acquire) && self.committed.0.load(Ordering::Acquire) == self.units.len()
     }
 
     /// Applies what others have committed.
@@ -402,7 +421,7 @@ impl<'a, 'r> Run<'a, 'r> {
             (outcome, logs_bloom)
         };
         let outcomes = outcomes.into_iter().map(with_bloom).collect();
-        let _ = entry.result.set(UnitResult { outcomes, listed });
+        *lock(&entry.result) = Some(UnitResult { outcomes, listed });
         Some(())
     }
 
@@ -443,15 +462,14 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     /// Takes what was committed to the executor, and runs what was not.
-    fn finish(mut self, mut executor: BlockExecutor<'_>, own: &View<'_, 'r>) -> Option<(Outcome, Counts)> {
+    fn finish(&self, mut executor: BlockExecutor<'_>, own: &View<'_, '_>) -> Option<(Outcome, Counts)> {
+        if self.flags.0.has_failed.load(Ordering::Acquire) {
+            return None;
+        }
+        own.aim(std::iter::empty(), std::iter::empty());
         let committed = self.committed.0.load(Ordering::Acquire);
-        let (applied, replica) = lock(&self.spare).take()?;
-        own.replica.replace(replica);
-        for (unit, (entry, range)) in self.log.drain(..).zip(&self.units).take(committed).enumerate() {
-            if unit >= applied {
-                own.replica.borrow_mut().apply(entry.record());
-            }
-            let UnitResult { outcomes, listed } = entry.result.into_inner()?;
+        for (entry, range) in self.log.iter().zip(&self.units).take(committed) {
+            let UnitResult { outcomes, listed } = self.result(entry);
             if let (Some(list), Some((footprint, changes))) = (executor.access_list(), listed) {
                 list.access_account(&self.block.header.beneficiary);
                 list.access_all_read(&footprint);
@@ -465,15 +483,26 @@ impl<'a, 'r> Run<'a, 'r> {
         for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
             executor.transaction(transaction, *sender).ok()?;
         }
+        let tally = &self.tally.0;
         let counts = Counts {
-            ahead: self.tally.0.ahead.into_inner(),
-            in_turn: self.tally.0.in_turn.into_inner(),
-            again: self.tally.0.again.into_inner(),
+            ahead: tally.ahead.load(Ordering::Relaxed),
+            in_turn: tally.in_turn.load(Ordering::Relaxed),
+            again: tally.again.load(Ordering::Relaxed),
             alone: self.senders.len() - rest,
             by_list: 0,
         };
         let outcome =
             executor.finish(&self.block.ommers, self.block.withdrawals.as_deref().unwrap_or_default()).ok()?;
         Some((outcome, counts))
+    }
+
+    /// What is kept of a committed unit. Whoever committed it may still be hashing its logs.
+    fn result(&self, entry: &Entry) -> UnitResult {
+        loop {
+            if let Some(result) = lock(&entry.result).take() {
+                return result;
+            }
+            yield_now();
+        }
     }
 }
