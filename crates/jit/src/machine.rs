@@ -21,7 +21,7 @@ pub(crate) const MAX_CODE_BYTES: usize = 49_152;
 /// Bytes of the host's stack that compiled code may take.
 const MAX_FRAME_BYTES: u32 = 32 << 10;
 /// What compiling one code may cost. Compile time and memory are about proportional to instructions.
-const LIMITS: Limits = Limits { instructions: 160_000, blocks: 40_000 };
+const LIMITS: Limits = Limits { instructions: 90_000, blocks: 20_000 };
 
 /// Why code is not compiled. The interpreter runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Bytecode to Cranelift's intermediate form: one function for the whole code.
 //!
 //! The function is entered with the number of an entry (the code's start, or behind an opcode that may open a frame) and
-//! goes to that root. Each root of the analysis has a *body*, a block with the stack pointer, the gas and some of the top
-//! words as parameters, and where it has such words a *landing*, which loads them from the stack and goes to the body, for
+//! goes to that root. Each root of the analysis has a *body*, a block with the stack pointer and some of the top words
+//! as parameters, and where it has such words a *landing*, which loads them from the stack and goes to the body, for
 //! those who come from elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended
 //! with, so that constants, loaded words and what is known of memory carry over.
 //!
@@ -28,7 +28,8 @@ use crate::analysis::{Analysis, End, Target};
 use crate::words;
 use blocks::Ways;
 use cranelift_codegen::ir::{
-    self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types::I64,
+    self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlot, StackSlotData, StackSlotKind, Value,
+    types::I64,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -58,7 +59,11 @@ pub(crate) struct Quiet {
 }
 
 /// The function behind [`Quiet::grow_memory`].
-pub(crate) fn translate_quiet_grow(function: &mut Function, context: &mut FunctionBuilderContext, config: TargetFrontendConfig) {
+pub(crate) fn translate_quiet_grow(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+) {
     let mut signature = Signature::new(CallConv::PreserveAll);
     signature.params.extend([AbiParam::new(I64); 4]);
     function.signature = signature.clone();
@@ -93,8 +98,8 @@ struct Translator<'a, 'f> {
     shared: words::Shared,
     limits: Limits,
     quiet: Quiet,
-    /// Where the caller's pinned register is while the machine's address is in it.
-    pinned: StackSlot,
+    /// The machine's address, and what the caller has in the register that the gas is kept in.
+    kept: StackSlot,
     state: State,
     /// Static gas of the opcodes behind, up to the segment's end, which is charged.
     rest: u64,
@@ -130,18 +135,19 @@ pub(crate) fn translate(
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
     let [vm, sp, gas, entry] = *builder.block_params(start) else { unreachable!("four parameters") };
-    let pinned = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
-    let saved = builder.ins().get_pinned_reg(I64);
-    builder.ins().stack_store(I64, saved, pinned, 0);
-    builder.ins().set_pinned_reg(vm);
+    let kept = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3));
+    builder.ins().stack_store(I64, vm, kept, 0);
+    let pinned = builder.ins().get_pinned_reg(I64);
+    builder.ins().stack_store(I64, pinned, kept, 8);
+    builder.ins().set_pinned_reg(gas);
     let mut translator = Translator {
         analysis,
         builder,
         shared: words::Shared::default(),
         limits,
         quiet,
-        pinned,
-        state: State::new(sp, gas, 0),
+        kept,
+        state: State::new(sp, 0),
         rest: 0,
         pc: 0,
         ways: Ways::new(analysis.blocks.len()),
@@ -164,10 +170,19 @@ pub(crate) fn translate(
 }
 
 impl Translator<'_, '_> {
-    /// The machine's address. It is needed everywhere, so it has a register to itself: as an ordinary value, it would be
-    /// alive throughout the function, and most of what registers are allocated for.
+    /// The machine's address.
     fn vm(&mut self) -> Value {
+        self.builder.ins().stack_load(I64, I64, self.kept, 0)
+    }
+
+    /// The gas left. It has a register to itself: as an ordinary value it would be alive throughout the function, and
+    /// allocating registers would be about little else.
+    fn gas(&mut self) -> Value {
         self.builder.ins().get_pinned_reg(I64)
+    }
+
+    fn set_gas(&mut self, gas: Value) {
+        self.builder.ins().set_pinned_reg(gas);
     }
 
     /// Goes to the root of the entry with the number `entry`; the entries' program counters.
@@ -176,12 +191,12 @@ impl Translator<'_, '_> {
         let entries: Vec<u32> = (0..analysis.blocks.len() as u32)
             .filter(|&index| analysis.blocks[index as usize].is_entry && analysis.blocks[index as usize].is_reachable)
             .collect();
-        let (sp, gas) = (self.state.sp, self.state.gas);
+        let sp = self.state.sp;
         let targets: Vec<ir::Block> = entries.iter().map(|&index| self.landing(index)).collect();
         if let [only] = targets[..] {
-            self.jump(only, &[sp, gas]);
+            self.jump(only, &[sp]);
         } else {
-            self.jump_by_table(entry, targets[0], &targets, &[sp, gas]);
+            self.jump_by_table(entry, targets[0], &targets, &[sp]);
         }
         entries.iter().map(|&index| analysis.blocks[index as usize].start as u32).collect()
     }

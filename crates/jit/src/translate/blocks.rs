@@ -5,9 +5,9 @@ use super::exits::Exit;
 use super::stack::{Entry, State};
 use crate::analysis::{STACK_LIMIT, Target};
 use crate::words::{Limb, Word};
-use rialto_vm::native::layout;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Value, types::I64};
+use rialto_vm::native::layout;
 
 /// Words that a body gets as parameters at most.
 const PARAMETERS: i32 = 4;
@@ -62,19 +62,19 @@ impl Translator<'_, '_> {
         if block.is_target || block.is_entry { 0 } else { block.tree_need.min(PARAMETERS) }
     }
 
-    /// The body of a root: stack pointer, gas, words from the top down.
+    /// The body of a root: stack pointer, words from the top down.
     fn body(&mut self, root: u32) -> ir::Block {
         if let Some(body) = self.ways.bodies[root as usize] {
             return body;
         }
         let body = self.builder.create_block();
-        for _ in 0..2 + 4 * self.parameters(root) {
+        for _ in 0..1 + 4 * self.parameters(root) {
             self.builder.append_block_param(body, I64);
         }
         *self.ways.bodies[root as usize].insert(body)
     }
 
-    /// Where to go on in a root, or a cold block, with all words in memory: stack pointer, gas.
+    /// Where to go on in a root, or a cold block, with all words in memory: stack pointer.
     pub(super) fn landing(&mut self, index: u32) -> ir::Block {
         let is_cold = self.analysis.blocks[index as usize].is_cold;
         if !is_cold && self.parameters(index) == 0 {
@@ -84,7 +84,6 @@ impl Translator<'_, '_> {
             return landing;
         }
         let landing = self.builder.create_block();
-        self.builder.append_block_param(landing, I64);
         self.builder.append_block_param(landing, I64);
         *self.ways.landings[index as usize].insert(landing)
     }
@@ -99,12 +98,12 @@ impl Translator<'_, '_> {
 
     fn fill_landing(&mut self, index: u32, landing: ir::Block) {
         self.builder.switch_to_block(landing);
-        let [sp, gas] = *self.builder.block_params(landing) else { unreachable!("two parameters") };
+        let [sp] = *self.builder.block_params(landing) else { unreachable!("one parameter") };
         let block = &self.analysis.blocks[index as usize];
         let pc = block.start;
         let is_cold = block.is_cold;
         let parameters = if is_cold { 0 } else { self.parameters(index) };
-        self.state = State::new(sp, gas, parameters);
+        self.state = State::new(sp, parameters);
         if is_cold {
             return self.bail(pc);
         }
@@ -122,9 +121,9 @@ impl Translator<'_, '_> {
         let body = self.body(root);
         self.builder.switch_to_block(body);
         let values = self.builder.block_params(body).to_vec();
-        let mut state = State::new(values[0], values[1], need);
+        let mut state = State::new(values[0], need);
         let parameters = self.parameters(root);
-        for (limbs, place) in values[2..].chunks_exact(4).zip(1..) {
+        for (limbs, place) in values[1..].chunks_exact(4).zip(1..) {
             let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
             *state.entry(-place) = Entry::loaded(word);
         }
@@ -178,8 +177,7 @@ impl Translator<'_, '_> {
             self.store_all();
             let landing = self.landing(index);
             let sp = self.pointer_to(self.state.top());
-            let gas = self.state.gas;
-            self.jump(landing, &[sp, gas]);
+            self.jump(landing, &[sp]);
         }
         None
     }
@@ -188,7 +186,7 @@ impl Translator<'_, '_> {
         let top = self.state.top();
         let words: Vec<Word> = (1..=parameters).map(|depth| self.word_at(top - depth)).collect();
         self.store_places(self.state.origin..top - parameters);
-        let mut arguments = vec![self.pointer_to(top), self.state.gas];
+        let mut arguments = vec![self.pointer_to(top)];
         for word in words {
             for limb in word.0 {
                 arguments.push(self.words().value(limb));
@@ -237,15 +235,14 @@ impl Translator<'_, '_> {
         self.store_all();
         let target = self.saturated(word);
         let sp = self.pointer_to(self.state.top());
-        let gas = self.state.gas;
         let dispatch = self.exit(Exit::Dispatch);
-        self.jump(dispatch, &[sp, gas, target]);
+        self.jump(dispatch, &[sp, target]);
     }
 
     /// Where dynamic jumps go: a table gives each offset of the code its number, and a jump table the number its block.
     pub(super) fn fill_dispatch(&mut self, block: ir::Block) {
         self.builder.switch_to_block(block);
-        let [sp, gas, target] = *self.builder.block_params(block) else { unreachable!("three parameters") };
+        let [sp, target] = *self.builder.block_params(block) else { unreachable!("two parameters") };
         let invalid = self.exit(Exit::InvalidJump);
         let len = self.analysis.code.len() as i64;
         let is_beyond = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, target, len);
@@ -273,10 +270,10 @@ impl Translator<'_, '_> {
         self.leave_if(is_none, invalid, &[]);
         let number = self.builder.ins().iadd_imm_s(number, -2);
         let targets: Vec<ir::Block> = targets.into_iter().skip(2).flatten().collect();
-        self.jump_by_table_or(number, foreign, &targets, &[sp, gas]);
+        self.jump_by_table_or(number, foreign, &targets, &[sp]);
         self.builder.switch_to_block(foreign);
         let bail = self.exit(Exit::Bail);
-        self.jump(bail, &[sp, gas, target]);
+        self.jump(bail, &[sp, target]);
     }
 
     /// As `jump_by_table`, with a default that has no parameters.

@@ -9,18 +9,17 @@ use rialto_vm::native;
 /// A block that all who leave in the same way go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Stack pointer, gas, program counter: the interpreter goes on there.
+    /// Stack pointer, program counter: the interpreter goes on there.
     Bail,
     /// A helper has ended the run.
     Ended,
     OutOfGas,
     InvalidJump,
     InvalidOpcode,
-    /// Gas.
     Stop,
-    /// Offset, length, gas, opcode.
+    /// Offset, length, opcode.
     Output,
-    /// Stack pointer, gas, offset: a jump that is not known.
+    /// Stack pointer, offset: a jump that is not known.
     Dispatch,
 }
 
@@ -50,9 +49,8 @@ impl Translator<'_, '_> {
         }
         let block = self.builder.create_block();
         let parameters = match exit {
-            Exit::Bail | Exit::Dispatch => 3,
-            Exit::Stop => 1,
-            Exit::Output => 4,
+            Exit::Bail | Exit::Dispatch => 2,
+            Exit::Output => 3,
             _ => 0,
         };
         for _ in 0..parameters {
@@ -83,10 +81,10 @@ impl Translator<'_, '_> {
         self.leave_if(condition, block, &arguments);
     }
 
-    fn bail_arguments(&mut self, pc: usize) -> [Value; 3] {
+    fn bail_arguments(&mut self, pc: usize) -> [Value; 2] {
         let sp = self.pointer_to(self.state.top());
         let pc = self.builder.ins().iconst(I64, pc as i64);
-        [sp, self.state.gas, pc]
+        [sp, pc]
     }
 
     /// Calls a helper at `address` with these arguments, all of 64 bits, that gives nothing back. Words in registers are to be
@@ -107,13 +105,13 @@ impl Translator<'_, '_> {
 
     /// Calls a helper that gives back the gas left, or says that the run has ended.
     pub(super) fn call_for_gas(&mut self, address: usize, arguments: &[Value]) {
-        self.state.gas = self.call_for_value(address, arguments);
-        self.leave_if_ended();
+        let gas = self.call_for_value(address, arguments);
+        self.go_on_with(gas);
     }
 
-    /// Leaves if what a helper gave back as the gas left says that the run has ended.
-    pub(super) fn leave_if_ended(&mut self) {
-        let gas = self.state.gas;
+    /// Takes what a helper gave back for the gas left, or leaves if it says that the run has ended.
+    pub(super) fn go_on_with(&mut self, gas: Value) {
+        self.set_gas(gas);
         let has_ended = self.builder.ins().icmp_imm_s(IntCC::Equal, gas, native::ENDED as i64);
         let ended = self.exit(Exit::Ended);
         self.leave_if(has_ended, ended, &[]);
@@ -162,18 +160,19 @@ impl Translator<'_, '_> {
 
     fn fill_exit(&mut self, exit: Exit, block: ir::Block) {
         let parameters = self.builder.block_params(block).to_vec();
-        let mut arguments = vec![self.vm()];
-        arguments.extend(parameters);
+        let (vm, gas) = (self.vm(), self.gas());
         let status = match exit {
             Exit::Bail => {
+                let arguments = [vm, parameters[0], gas, parameters[1]];
                 self.call(native::bail as *const () as usize, &arguments);
                 native::BAIL
             }
             Exit::Stop => {
-                self.call(native::stop as *const () as usize, &arguments);
+                self.call(native::stop as *const () as usize, &[vm, gas]);
                 native::EXIT
             }
             Exit::Output => {
+                let arguments = [vm, parameters[0], parameters[1], gas, parameters[2]];
                 self.call(native::end_with_output as *const () as usize, &arguments);
                 native::EXIT
             }
@@ -183,8 +182,8 @@ impl Translator<'_, '_> {
             Exit::InvalidOpcode => native::INVALID_OPCODE,
             Exit::Dispatch => unreachable!("filled first"),
         };
-        let saved = self.builder.ins().stack_load(I64, I64, self.pinned, 0);
-        self.builder.ins().set_pinned_reg(saved);
+        let pinned = self.builder.ins().stack_load(I64, I64, self.kept, 8);
+        self.builder.ins().set_pinned_reg(pinned);
         let status = self.builder.ins().iconst(I64, status as i64);
         self.builder.ins().return_(&[status]);
     }

@@ -7,7 +7,7 @@
 use super::Translator;
 use crate::words::{Limb, Word};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value, types::I64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types::I64};
 use rialto_vm::native::{self, layout};
 
 /// Constant offsets below this are part of the instruction.
@@ -63,18 +63,15 @@ impl Translator<'_, '_> {
         let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, offsets);
         let (grow, on) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(grow);
-        let gas_after = self.builder.append_block_param(on, I64);
-        let gas = self.state.gas;
-        self.builder.ins().brif(is_there, on, &[BlockArg::Value(gas)], grow, &[]);
+        self.builder.ins().brif(is_there, on, &[], grow, &[]);
         self.builder.switch_to_block(grow);
         let len = self.builder.ins().iconst(I64, len as i64);
-        let vm = self.vm();
+        let (vm, gas) = (self.vm(), self.gas());
         self.call_quietly(self.quiet.grow_memory, &[vm, offset, len, gas]);
-        self.state.gas = self.field(layout::GAS);
-        self.leave_if_ended();
-        self.jump(on, &[self.state.gas]);
+        let gas = self.field(layout::GAS);
+        self.go_on_with(gas);
+        self.jump(on, &[]);
         self.builder.switch_to_block(on);
-        self.state.gas = gas_after;
     }
 
     pub(super) fn mload(&mut self) {
@@ -104,7 +101,7 @@ impl Translator<'_, '_> {
         self.claim(place);
         self.settle();
         let out = self.pointer_to(place);
-        let gas = self.state.gas;
+        let gas = self.gas();
         let vm = self.vm();
         self.call_for_gas(native::keccak256 as *const () as usize, &[vm, out, offset, len, gas]);
         self.push_stored();

@@ -61,10 +61,12 @@ impl Translator<'_, '_> {
         if gas == 0 {
             return;
         }
-        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, self.state.gas, gas as i64);
+        let left = self.gas();
+        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, left, gas as i64);
         let out_of_gas = self.exit(Exit::OutOfGas);
         self.leave_if(is_short, out_of_gas, &[]);
-        self.state.gas = self.builder.ins().iadd_imm_s(self.state.gas, -(gas as i64));
+        let left = self.builder.ins().iadd_imm_s(left, -(gas as i64));
+        self.set_gas(left);
     }
 
     /// Whether the opcode is what its block ends with, which is not compiled by `compile_opcode`.
@@ -182,7 +184,10 @@ impl Translator<'_, '_> {
                 let len = self.call_for_value(native::return_data_len as *const () as usize, &[vm]);
                 Word::from_i64(len)
             }
-            op::GAS => Word::from_i64(self.builder.ins().iadd_imm_s(self.state.gas, self.rest as i64)),
+            op::GAS => {
+                let gas = self.gas();
+                Word::from_i64(self.builder.ins().iadd_imm_s(gas, self.rest as i64))
+            }
             _ => return false,
         };
         self.push(word);
@@ -225,12 +230,12 @@ impl Translator<'_, '_> {
         self.settle();
         let sp = self.pointer_to(top);
         let pc = self.builder.ins().iconst(I64, self.pc as i64);
-        let vm = self.vm();
-        let arguments = [vm, sp, self.state.gas, pc];
+        let arguments = [self.vm(), sp, self.gas(), pc];
         if may_end(opcode) {
             self.call_for_gas(helper as *const () as usize, &arguments);
         } else {
-            self.state.gas = self.call_for_value(helper as *const () as usize, &arguments);
+            let gas = self.call_for_value(helper as *const () as usize, &arguments);
+            self.set_gas(gas);
         }
         if row.pushes > 0 {
             self.push_stored();
@@ -249,14 +254,14 @@ impl Translator<'_, '_> {
         match opcode {
             op::STOP => {
                 let stop = self.exit(Exit::Stop);
-                self.jump(stop, &[self.state.gas]);
+                self.jump(stop, &[]);
             }
             op::RETURN | op::REVERT => {
                 let (offset, len) = (self.pop(), self.pop());
                 let (offset, len) = (self.saturated(offset), self.saturated(len));
                 let opcode = self.builder.ins().iconst(I64, i64::from(opcode));
                 let output = self.exit(Exit::Output);
-                self.jump(output, &[offset, len, self.state.gas, opcode]);
+                self.jump(output, &[offset, len, opcode]);
             }
             op::SELFDESTRUCT => {
                 let top = self.state.top();
@@ -264,8 +269,8 @@ impl Translator<'_, '_> {
                 let helper = native::opcode_helper(opcode).expect("it has one");
                 let sp = self.pointer_to(top);
                 let pc = self.builder.ins().iconst(I64, self.pc as i64);
-                let vm = self.vm();
-                self.call_for_value(helper as *const () as usize, &[vm, sp, self.state.gas, pc]);
+                let (vm, gas) = (self.vm(), self.gas());
+                self.call_for_value(helper as *const () as usize, &[vm, sp, gas, pc]);
                 self.leave(Exit::Ended);
             }
             _ => self.leave(Exit::InvalidOpcode),

@@ -45,17 +45,15 @@ pub(super) struct State {
     pub origin: i32,
     /// The stack pointer at the tree's entry.
     pub sp: Value,
-    /// Gas left.
-    pub gas: Value,
     /// Bytes that the frame's memory has at least.
     pub memory: u64,
 }
 
 impl State {
     /// At the entry of a tree that needs so many words.
-    pub fn new(sp: Value, gas: Value, need: i32) -> Self {
+    pub fn new(sp: Value, need: i32) -> Self {
         let entries = (-need..0).map(Entry::at_home).collect();
-        Self { entries, origin: -need, sp, gas, memory: 0 }
+        Self { entries, origin: -need, sp, memory: 0 }
     }
 
     /// The place behind the top.
