@@ -261,3 +261,99 @@ impl Trie {
         moved
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EMPTY_ROOT_HASH, NodeBag};
+    use alloc::collections::{BTreeMap, BTreeSet};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// What is done to a trie.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A key gets a value; an empty one removes it.
+        Write(u8, u8, u8),
+        Split,
+        Root,
+        /// A commit, after which nodes are forgotten or kept.
+        Commit(bool),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Few keys, of which many share a first nibble, so that parts become empty often.
+        let write = (prop_oneof![0..4_u8, 0x30..0x34_u8, Just(0xf0)], 0..3_u8, 0..4_u8);
+        prop_oneof![
+            12 => write.prop_map(|(first, last, value)| Step::Write(first, last, value)),
+            2 => Just(Step::Split),
+            1 => Just(Step::Root),
+            2 => any::<bool>().prop_map(Step::Commit),
+        ]
+    }
+
+    type Stored = BTreeMap<(Nibbles, B256), Bytes>;
+
+    fn store(stored: &mut Stored, changes: NodeChanges) {
+        for node in changes.removed {
+            assert!(stored.remove(&node).is_some(), "removed node {node:?} was stored");
+        }
+        for (path, hash, rlp) in changes.added {
+            assert!(stored.insert((path, hash), rlp).is_none(), "added node at {path:?} was not stored");
+        }
+    }
+
+    /// Writes through the part, as the jobs of an update do.
+    fn write(trie: &mut SplitTrie, key: &B256, value: &[u8], source: &NodeBag) {
+        let mut parts = trie.take_parts();
+        let part = if parts.len() == PARTS { part_of(key) } else { 0 };
+        parts[part].insert(key.as_slice(), value, source).expect("all nodes are there");
+        parts.into_iter().enumerate().for_each(|(part, trie_part)| trie.put_part(part, trie_part));
+        trie.settle(source).expect("all nodes are there");
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_trie_is_a_trie(steps in vec(step(), 0..60)) {
+            let (mut split, mut whole) = (SplitTrie::default(), Trie::new());
+            let (mut split_nodes, mut whole_nodes) = (Stored::new(), Stored::new());
+            let mut keys = BTreeSet::new();
+            for step in steps {
+                let bag = NodeBag::new(split_nodes.values().cloned());
+                match step {
+                    Step::Write(first, last, value) => {
+                        let mut key = B256::repeat_byte(0x11);
+                        (key[0], key[31]) = (first, last);
+                        let value = &[0x80 | value; 33][..usize::from(value) * 11];
+                        write(&mut split, &key, value, &bag);
+                        whole.insert(key.as_slice(), value, &bag).expect("all nodes are there");
+                        keys.insert(key);
+                    }
+                    Step::Split => split.split(&bag).expect("all nodes are there"),
+                    Step::Root => prop_assert_eq!(split.root(), whole.root()),
+                    Step::Commit(forgets) => {
+                        store(&mut split_nodes, split.commit());
+                        store(&mut whole_nodes, whole.commit());
+                        prop_assert_eq!(&split_nodes, &whole_nodes);
+                        if forgets {
+                            (split, whole) = (SplitTrie::from_root(split.root()), Trie::from_root(whole.root()));
+                        }
+                    }
+                }
+                prop_assert_eq!(split.is_empty(), whole.is_empty());
+            }
+            let bag = NodeBag::new(split_nodes.values().cloned());
+            let root = split.root();
+            prop_assert_eq!(root, whole.root());
+            prop_assert!(split.is_empty() || split.node_at(&Nibbles::new(), &root).is_some() || split.loaded_nodes() == 0);
+            for key in keys {
+                prop_assert_eq!(split.get(&key, &bag), whole.get(key.as_slice(), &bag));
+                prop_assert_eq!(split.prove(&key, &bag), whole.prove(key.as_slice(), &bag));
+            }
+            store(&mut split_nodes, split.commit());
+            store(&mut whole_nodes, whole.commit());
+            prop_assert_eq!(split_nodes, whole_nodes);
+            prop_assert_eq!(root == EMPTY_ROOT_HASH, split.is_empty());
+        }
+    }
+}
