@@ -170,7 +170,7 @@ impl Writer<'_, '_> {
     }
 
     fn statement(&mut self) {
-        match self.choices.below(32) {
+        match self.choices.below(36) {
             0..7 => self.binary(),
             7..9 => self.defined(&OTHER_ARITHMETIC),
             9..11 => self.operand(),
@@ -185,6 +185,8 @@ impl Writer<'_, '_> {
             28 => self.many_words(),
             29 => self.log(),
             30 => self.skip(),
+            31..34 => self.on_words(),
+            34 if self.kept.is_empty() && self.nesting == 0 => self.edge(),
             _ => self.rare(),
         }
     }
@@ -367,12 +369,14 @@ impl Writer<'_, '_> {
         let after = self.floor.max((before + self.choices.below(4)).saturating_sub(1));
         let count = self.choices.below(4);
         self.statements(count);
-        if self.choices.happens(16) {
-            self.end();
-        } else {
-            self.level(after);
-            self.push_label(end);
-            self.code.push(op::JUMP);
+        match self.choices.byte() {
+            192.. => self.fail(),
+            176.. => self.end(),
+            _ => {
+                self.level(after);
+                self.push_label(end);
+                self.code.push(op::JUMP);
+            }
         }
         self.place(other);
         self.depth = before;

@@ -4,6 +4,24 @@ use super::Writer;
 use rialto_vm::opcode as op;
 
 const ENDS: [u8; 5] = [op::RETURN, op::REVERT, op::STOP, op::SELFDESTRUCT, op::INVALID];
+const ON_WORDS: [u8; 16] = [
+    op::SLOAD,
+    op::SLOAD,
+    op::SSTORE,
+    op::SSTORE,
+    op::TLOAD,
+    op::TSTORE,
+    op::BALANCE,
+    op::EXTCODEHASH,
+    op::BLOCKHASH,
+    op::BLOBHASH,
+    op::CALLDATALOAD,
+    op::EXP,
+    op::DIV,
+    op::MULMOD,
+    op::SHL,
+    op::SIGNEXTEND,
+];
 
 impl Writer<'_, '_> {
     pub(super) fn memory(&mut self) {
@@ -111,13 +129,67 @@ impl Writer<'_, '_> {
 
     /// Puts what is on the stack where it can be seen: one word with all of it in storage or in the output.
     pub(super) fn keep_all(&mut self) {
-        while self.depth > 1 {
+        for _ in 1..self.depth.min(40) {
             self.code.extend([op::PUSH1, 3, op::MUL, op::XOR]);
             self.depth -= 1;
         }
         self.push(&[0]);
         let opcode = self.choices.one_of(&[op::MSTORE, op::MSTORE, op::SSTORE]);
         self.opcode(opcode);
+    }
+
+    /// What reads or writes state, or is a call for another reason, on words as they lie or have just been moved.
+    pub(super) fn on_words(&mut self) {
+        for _ in 0..self.choices.below(4) {
+            self.shuffle();
+        }
+        let opcode = self.choices.one_of(&ON_WORDS);
+        if op::is_defined(opcode, self.fork) && self.depth > self.floor + 1 {
+            self.opcode(opcode);
+        }
+    }
+
+    /// Makes the stack as full as it may be, or nearly, or empties it where two ways meet, or takes a word too much.
+    pub(super) fn edge(&mut self) {
+        if self.depth < 500 && self.choices.happens(128) {
+            let count = (1_024 - self.depth - self.choices.below(12)) as u16;
+            self.push(&count.to_be_bytes());
+            let start = self.label();
+            self.place(start);
+            self.code.extend([op::CALLDATASIZE, op::SWAP1, op::PUSH1, 1, op::SWAP1, op::SUB, op::DUP1]);
+            self.push_label(start);
+            self.code.extend([op::JUMPI, op::POP]);
+            self.depth = self.depth - 2 + usize::from(count);
+            return;
+        }
+        self.condition();
+        let end = self.label();
+        self.push_label(end);
+        self.code.push(op::JUMPI);
+        self.depth -= 2;
+        self.place(end);
+        let too_many = usize::from(self.choices.happens(96));
+        self.code.extend(vec![op::POP; self.depth + too_many]);
+        self.depth = 0;
+    }
+
+    /// Gives words of the stack as the reason of a failure.
+    pub(super) fn fail(&mut self) {
+        for place in 0..1 + self.choices.below(4) {
+            if self.depth == 0 {
+                self.operand();
+            }
+            let n = self.choices.below(self.depth.min(16));
+            self.code.push(op::DUP1 + n as u8);
+            self.depth += 1;
+            self.push(&[32 * place as u8]);
+            self.opcode(op::MSTORE);
+        }
+        let opcode = if op::is_defined(op::REVERT, self.fork) { op::REVERT } else { op::INVALID };
+        self.push(&[128]);
+        self.push(&[0]);
+        self.code.push(opcode);
+        self.depth -= 2;
     }
 
     pub(super) fn end(&mut self) {
