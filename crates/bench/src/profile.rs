@@ -29,8 +29,8 @@ pub(crate) struct TransactionProfile {
     pub apply_ns: u64,
     /// Earlier transactions whose changes it reads, ascending.
     pub reads_from: Vec<usize>,
-    /// The previous transaction of its sender.
-    pub previous_of_sender: Option<usize>,
+    /// Gas that it may use.
+    pub gas_limit: u64,
 }
 
 /// A block, transaction by transaction.
@@ -124,11 +124,15 @@ impl Writers {
         }
     }
 
-    /// Without whose changes a transaction would have done something else.
-    fn needed_by(&self, effects: &TxEffects) -> Vec<usize> {
+    /// Without whose changes a transaction would have done something else. Its sender's nonce is told to whoever runs it.
+    fn needed_by(&self, effects: &TxEffects, sender: Address) -> Vec<usize> {
         let accounts = effects.footprint.account_reads().filter_map(|read| {
             let history = self.accounts.get(&read.address)?;
-            history.needed(|account| read.holds_for(account.as_ref()))
+            let told = read.account.filter(|_| read.address == sender).map(|account| account.nonce);
+            history.needed(|then| {
+                let with_nonce = |then: &Account| Account { nonce: told.unwrap_or(then.nonce), ..*then };
+                read.holds_for(then.as_ref().map(with_nonce).as_ref())
+            })
         });
         let slots = effects.footprint.slot_reads().filter_map(|(address, slot, word)| {
             let history = self.slots.get(&(*address, *slot));
@@ -173,15 +177,14 @@ fn run_once(block: &BlockCase, times: &mut [Times]) -> Result<Vec<TransactionPro
     state.0.borrow_mut().apply(&begun);
 
     let mut runner = TxRunner::new(&block.chain, header, &state, HASH_SEED);
-    let (mut writers, mut last_of_sender) = (Writers::default(), AddressMap::default());
-    let mut profiles = Vec::new();
+    let (mut writers, mut profiles) = (Writers::default(), Vec::new());
     for (index, (transaction, sender)) in block.block.transactions.iter().zip(&block.senders).enumerate() {
         let start = Instant::now();
         let effects = runner.run(transaction, *sender).map_err(|error| refused(error.to_string()))?;
         times[index].run.push(start.elapsed());
         profiles.push(TransactionProfile {
-            reads_from: writers.needed_by(&effects),
-            previous_of_sender: last_of_sender.insert(*sender, index),
+            reads_from: writers.needed_by(&effects, *sender),
+            gas_limit: transaction.gas_limit,
             ..TransactionProfile::default()
         });
         let done = effects.footprint.diff();

@@ -1,15 +1,15 @@
 //! How a block would fare on more cores than this machine has.
 //!
-//! A discrete-event model replays a block's measured transactions ([`BlockProfile`]) on so many virtual cores. Cores take
-//! transactions in the order of the block.
+//! A discrete-event model replays a block's measured transactions ([`BlockProfile`]) on so many virtual cores.
 //!
-//! **Finding out** (optimistic): a transaction is run as soon as a core is free. If, when it begins, one of the transactions whose
-//! changes it reads is not done with the right values, its run is wasted and it has to be run again; the model lets it read
-//! everything at its beginning, which wastes more than happens. After that it is known what the wasted run wrote, so
-//! whoever reads from it waits for it, and it waits for those that it reads from: from then on nothing is wasted. A
-//! transaction whose sender has an earlier one under way waits for that, too.
+//! **Finding out** (optimistic), as `rialto-parallel` does it. Transactions that can't use much gas are run a few at a time. Cores
+//! take such units in the order of the block, but not too far ahead of what is committed. If, when a unit begins, one of those whose
+//! changes it reads is not done with the right values, its run is wasted; the model lets it read everything at its
+//! beginning, which wastes more than happens. A unit is committed by the core that ran it, when all before it are and the core
+//! has nothing else in hand; if its run was wasted, it is run again then, or before when the core has nothing better to do and
+//! something that it reads has become right. Later transactions of a sender are run with the nonces that they will find.
 //!
-//! **Told by an access list**: nobody waits and nothing is wasted; cores only have to be free.
+//! **Told by an access list**: cores take transactions in order, nobody waits and nothing is wasted.
 //!
 //! **What it costs beside.** What one thread does alone, before and after the transactions, stays as it is however many cores there
 //! are: it is how much longer the calling thread is busy than the others are, measured. So is the waking of threads, one by
@@ -20,12 +20,20 @@
 use crate::profile::BlockProfile;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Numbers of virtual cores.
 pub const CORES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// Halvings in fitting the cost of a run: the error is below a billionth of a block's time.
 const FIT_STEPS: usize = 30;
+/// Gas that the transactions of a unit may use together, unless it is one.
+const UNIT_GAS: u64 = 250_000;
+/// Most transactions of a unit.
+const UNIT_TRANSACTIONS: usize = 12;
+/// Units ahead of the last committed one that each core may cause; also units that each should get.
+const UNITS_PER_CORE: usize = 8;
+/// Runs of a unit at most, the one in its turn included.
+const MAX_RUNS: usize = 4;
 
 /// What cores do beside running transactions, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,7 +44,7 @@ pub struct Costs {
     pub call_thread_ns: u64,
     /// Until a thread that was told begins.
     pub wake_thread_ns: u64,
-    /// Each run of a transaction, beyond the time it takes by itself.
+    /// Each run, beyond the time that its transactions take by themselves.
     pub run_ns: u64,
 }
 
@@ -58,118 +66,207 @@ pub(crate) struct Simulated {
     pub wasted: usize,
 }
 
-/// Where a transaction stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    New,
-    /// Runs in vain until then.
-    Wasting(u64),
-    /// Is right from then on.
-    Right(u64),
+/// Replays a block.
+pub(crate) fn simulate(profile: &BlockProfile, cores: usize, knowledge: Knowledge, costs: &Costs) -> Simulated {
+    // The first core calls the others and then begins itself.
+    let others = cores.clamp(1, profile.transactions.len().max(1)) as u64 - 1;
+    let mut begins = vec![others * costs.call_thread_ns];
+    begins.extend((1..=others).map(|other| other * costs.call_thread_ns + costs.wake_thread_ns));
+    let (done_at, wasted) = match knowledge {
+        Knowledge::None => Replay::new(units(profile, cores), costs.run_ns, &begins).run(),
+        Knowledge::AccessList => (by_list(profile, costs.run_ns, &begins), 0),
+    };
+    Simulated { total_ns: done_at + costs.alone_ns, wasted }
 }
 
-/// A block under way on virtual cores.
-struct Replay<'a> {
-    profile: &'a BlockProfile,
-    knowledge: Knowledge,
-    stages: Vec<Stage>,
-    /// Transactions that are not begun for good, ascending.
-    open: Vec<usize>,
-    /// Transactions that are committed: they and all before them are right.
-    committed: usize,
+/// When cores that begin at these times have run all transactions, whichever is free the next one.
+fn by_list(profile: &BlockProfile, run_ns: u64, begins: &[u64]) -> u64 {
+    let mut free: BinaryHeap<Reverse<u64>> = begins.iter().copied().map(Reverse).collect();
+    let mut done_at = 0;
+    for transaction in &profile.transactions {
+        let Some(Reverse(now)) = free.pop() else { break };
+        let end = now + transaction.run_ns + run_ns;
+        done_at = done_at.max(end);
+        free.push(Reverse(end));
+    }
+    done_at
 }
 
-/// A core that is free from then on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Transactions that are run together.
+struct Unit {
+    run_ns: u64,
+    apply_ns: u64,
+    /// Earlier units whose changes it reads.
+    reads_from: Vec<usize>,
+}
+
+/// The block in units, for so many cores.
+fn units(profile: &BlockProfile, cores: usize) -> Vec<Unit> {
+    let transactions = &profile.transactions;
+    let most = (transactions.len() / (UNITS_PER_CORE * cores.max(1))).clamp(1, UNIT_TRANSACTIONS);
+    let mut units: Vec<Unit> = Vec::new();
+    let mut unit_of: Vec<usize> = Vec::new();
+    let (mut count, mut gas) = (0, 0u64);
+    for transaction in transactions {
+        let is_full = count == most || gas.saturating_add(transaction.gas_limit) > UNIT_GAS;
+        if units.is_empty() || is_full {
+            units.push(Unit { run_ns: 0, apply_ns: 0, reads_from: Vec::new() });
+            (count, gas) = (0, 0);
+        }
+        (count, gas) = (count + 1, gas.saturating_add(transaction.gas_limit));
+        let own = units.len() - 1;
+        unit_of.push(own);
+        let unit = &mut units[own];
+        unit.run_ns += transaction.run_ns;
+        unit.apply_ns += transaction.apply_ns;
+        unit.reads_from
+            .extend(transaction.reads_from.iter().map(|other| unit_of[*other]).filter(|other| *other != own));
+    }
+    units
+}
+
+/// A unit that was run and is not committed.
+struct Waiting {
+    unit: usize,
+    /// When its last run began.
+    begun_at: u64,
+    runs: usize,
+}
+
+/// A core of those that find out.
+#[derive(Default)]
 struct Core {
-    free_at: u64,
-    /// So many committed transactions are in its copy of the state.
+    waiting: VecDeque<Waiting>,
+    /// So many committed units are in its copy of the state.
     has_seen: usize,
 }
 
-impl Replay<'_> {
-    fn is_right(&self, index: usize, now: u64) -> bool {
-        matches!(self.stages[index], Stage::Right(at) if at <= now)
-    }
-
-    /// Whether a wasted run has shown what the transaction writes.
-    fn is_known(&self, index: usize, now: u64) -> bool {
-        matches!(self.stages[index], Stage::Wasting(until) if until <= now)
-    }
-
-    /// Whether a core may take the transaction now.
-    fn may_begin(&self, index: usize, now: u64) -> bool {
-        let transaction = &self.profile.transactions[index];
-        match (self.knowledge, self.stages[index]) {
-            (Knowledge::AccessList, _) => true,
-            (_, Stage::Wasting(until)) => {
-                until <= now && transaction.reads_from.iter().all(|other| self.is_right(*other, now))
-            }
-            _ => {
-                let is_turn = transaction.previous_of_sender.is_none_or(|other| self.is_right(other, now));
-                is_turn && !transaction.reads_from.iter().any(|other| self.is_known(*other, now))
-            }
-        }
-    }
-
-    /// What it takes a core to catch up with what is committed.
-    fn catch_up(&mut self, core: &mut Core) -> u64 {
-        while self.committed < self.stages.len() && self.is_right(self.committed, core.free_at) {
-            self.committed += 1;
-        }
-        let missed = &self.profile.transactions[core.has_seen.min(self.committed)..self.committed];
-        core.has_seen = self.committed;
-        missed.iter().map(|transaction| transaction.apply_ns).sum()
-    }
-
-    /// Begins the first transaction that may begin; when its run ends and whether it is wasted.
-    fn begin(&mut self, core: &mut Core, costs: &Costs) -> Option<(u64, bool)> {
-        let now = core.free_at;
-        let position = self.open.iter().position(|index| self.may_begin(*index, now))?;
-        let index = self.open[position];
-        let transaction = &self.profile.transactions[index];
-        let mut end = now + transaction.run_ns + costs.run_ns;
-        let is_told = self.knowledge == Knowledge::AccessList;
-        let is_right = is_told || transaction.reads_from.iter().all(|other| self.is_right(*other, now));
-        if !is_told {
-            end += self.catch_up(core);
-        }
-        self.stages[index] = if is_right { Stage::Right(end) } else { Stage::Wasting(end) };
-        if is_right {
-            self.open.remove(position);
-        }
-        Some((end, !is_right))
-    }
+/// A block under way on virtual cores that find out.
+struct Replay {
+    units: Vec<Unit>,
+    run_ns: u64,
+    cores: Vec<Core>,
+    /// Until when each core is busy, the earliest first.
+    busy: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Cores that have nothing to do before something changes.
+    idle: Vec<usize>,
+    /// From when on each unit is right.
+    right_at: Vec<Option<u64>>,
+    next: usize,
+    committed: usize,
+    wasted: usize,
 }
 
-/// Replays a block.
-pub(crate) fn simulate(profile: &BlockProfile, cores: usize, knowledge: Knowledge, costs: &Costs) -> Simulated {
-    let count = profile.transactions.len();
-    let (stages, open) = (vec![Stage::New; count], (0..count).collect());
-    let mut replay = Replay { profile, knowledge, stages, open, committed: 0 };
-    let (mut wasted, mut done_at) = (0, 0);
-    // The first core calls the others and then begins itself.
-    let others = cores.clamp(1, count.max(1)) as u64 - 1;
-    let idle = |free_at| Reverse(Core { free_at, has_seen: 0 });
-    let begins = |other: u64| idle(other * costs.call_thread_ns + costs.wake_thread_ns);
-    let mut free: BinaryHeap<Reverse<Core>> = (1..=others).map(begins).collect();
-    free.push(idle(others * costs.call_thread_ns));
-    while let Some(Reverse(mut core)) = free.pop() {
-        if let Some((end, is_wasted)) = replay.begin(&mut core, costs) {
-            wasted += usize::from(is_wasted);
-            done_at = done_at.max(end);
-            free.push(Reverse(Core { free_at: end, ..core }));
-        } else if !replay.open.is_empty() {
-            // Something changes when the next run ends; with none under way the lowest open transaction could begin.
-            let ends = replay.stages.iter().filter_map(|stage| match stage {
-                Stage::New => None,
-                Stage::Wasting(end) | Stage::Right(end) => (*end > core.free_at).then_some(*end),
-            });
-            free.extend(ends.min().map(|free_at| Reverse(Core { free_at, ..core })));
+impl Replay {
+    fn new(units: Vec<Unit>, run_ns: u64, begins: &[u64]) -> Self {
+        Self {
+            right_at: vec![None; units.len()],
+            units,
+            run_ns,
+            cores: begins.iter().map(|_| Core::default()).collect(),
+            busy: begins.iter().enumerate().map(|(core, begin)| Reverse((*begin, core))).collect(),
+            idle: Vec::new(),
+            next: 0,
+            committed: 0,
+            wasted: 0,
         }
     }
-    assert!(replay.open.is_empty(), "the lowest open transaction waits for nobody");
-    Simulated { total_ns: done_at + costs.alone_ns, wasted }
+
+    /// When the block is done, and how many runs were wasted.
+    fn run(mut self) -> (u64, usize) {
+        let mut done_at = 0;
+        while let Some(Reverse((now, core))) = self.busy.pop() {
+            done_at = done_at.max(now);
+            // Whatever this core was busy with is done, and others may have waited for it.
+            self.wake(now);
+            let before = self.committed;
+            self.commit_own(core, now);
+            if self.committed > before {
+                self.wake(now);
+            }
+            match self.begin(core, now) {
+                Some(end) => self.busy.push(Reverse((end, core))),
+                None => self.idle.push(core),
+            }
+        }
+        assert_eq!(self.committed, self.units.len(), "the next unit to be committed waits for nobody");
+        (done_at, self.wasted)
+    }
+
+    fn wake(&mut self, now: u64) {
+        // Who finds nothing to do comes back here, and nothing wakes it at this time but what was done at this time.
+        for core in std::mem::take(&mut self.idle) {
+            let before = self.committed;
+            self.commit_own(core, now);
+            match self.begin(core, now) {
+                Some(end) => self.busy.push(Reverse((end, core))),
+                None => self.idle.push(core),
+            }
+            if self.committed > before {
+                return self.wake(now);
+            }
+        }
+    }
+
+    fn is_right(&self, unit: usize, now: u64) -> bool {
+        self.right_at[unit].is_some_and(|at| at <= now)
+    }
+
+    /// Commits the core's units whose turn it is and that are right.
+    fn commit_own(&mut self, core: usize, now: u64) {
+        while let Some(front) = self.cores[core].waiting.front()
+            && front.unit == self.committed
+            && self.is_right(front.unit, now)
+        {
+            self.cores[core].waiting.pop_front();
+            self.committed += 1;
+        }
+    }
+
+    /// Begins the best that the core can do now; until when it is busy with it.
+    fn begin(&mut self, core: usize, now: u64) -> Option<u64> {
+        let waiting = &self.cores[core].waiting;
+        if waiting.front().is_some_and(|front| front.unit == self.committed) {
+            return Some(self.run_again(core, 0, now));
+        }
+        let end = self.units.len().min(self.committed + UNITS_PER_CORE * self.cores.len());
+        if self.next < end {
+            let unit = self.next;
+            self.next += 1;
+            self.cores[core].waiting.push_back(Waiting { unit, begun_at: now, runs: 0 });
+            let place = self.cores[core].waiting.len() - 1;
+            return Some(self.run_at(core, place, now));
+        }
+        let has_news = |waiting: &Waiting| {
+            let became_right =
+                |other: &usize| self.right_at[*other].is_some_and(|at| at > waiting.begun_at && at <= now);
+            self.right_at[waiting.unit].is_none()
+                && waiting.runs + 1 < MAX_RUNS
+                && self.units[waiting.unit].reads_from.iter().any(became_right)
+        };
+        let place = waiting.iter().skip(1).position(has_news)? + 1;
+        Some(self.run_again(core, place, now))
+    }
+
+    fn run_again(&mut self, core: usize, place: usize, now: u64) -> u64 {
+        self.wasted += 1;
+        self.run_at(core, place, now)
+    }
+
+    /// Runs a waiting unit of a core; until when.
+    fn run_at(&mut self, core: usize, place: usize, now: u64) -> u64 {
+        let Core { waiting, has_seen } = &mut self.cores[core];
+        let missed: u64 = self.units[*has_seen..self.committed].iter().map(|unit| unit.apply_ns).sum();
+        *has_seen = self.committed;
+        let run = &mut waiting[place];
+        (run.begun_at, run.runs) = (now, run.runs + 1);
+        let index = run.unit;
+        let unit = &self.units[index];
+        let end = now + missed + unit.run_ns + self.run_ns;
+        let is_right = unit.reads_from.iter().all(|other| self.is_right(*other, now));
+        self.right_at[index] = is_right.then_some(end);
+        end
+    }
 }
 
 /// The cost of a run with which the model takes `measured_ns` on `cores` cores; zero if it takes longer without any.
@@ -220,7 +317,7 @@ mod tests {
             run_ns: *run_ns,
             apply_ns: 0,
             reads_from: reads_from.to_vec(),
-            previous_of_sender: None,
+            gas_limit: 1_000_000,
         };
         BlockProfile { transactions: rows.iter().map(transaction).collect() }
     }
@@ -271,10 +368,25 @@ mod tests {
     }
 
     #[test]
-    fn one_sender_s_transactions_wait_for_their_turn() {
-        let mut profile = block(&[(10, &[]), (10, &[0]), (10, &[1])]);
-        (profile.transactions[1].previous_of_sender, profile.transactions[2].previous_of_sender) = (Some(0), Some(1));
-        let found = simulate(&profile, 4, Knowledge::None, &Costs::default());
-        assert_eq!((found.total_ns, found.wasted), (30, 0));
+    fn small_transactions_are_run_together() {
+        let rows: [(u64, &[usize]); 64] = [(10, &[]); 64];
+        let mut profile = block(&rows);
+        profile.transactions.iter_mut().for_each(|transaction| transaction.gas_limit = 21_000);
+        profile.transactions[33].reads_from = vec![0, 32];
+        let units = units(&profile, 2);
+        assert_eq!((units.len(), units[0].run_ns), (16, 40));
+        assert_eq!(units[8].reads_from, [0]);
+        let costs = Costs { run_ns: 4, ..Costs::default() };
+        assert_eq!(simulate(&profile, 2, Knowledge::None, &costs).total_ns, 16 / 2 * 44);
+        assert_eq!(simulate(&profile, 2, Knowledge::AccessList, &costs).total_ns, 64 / 2 * 14);
+    }
+
+    #[test]
+    fn a_long_unit_holds_up_those_too_far_ahead() {
+        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 40];
+        rows[0].0 = 1_000;
+        // With the first under way, another core may run the fifteen behind it, and the other 24 only when it is done.
+        let found = simulate(&block(&rows), 2, Knowledge::None, &Costs::default());
+        assert_eq!((found.total_ns, found.wasted), (1_000 + 24 / 2 * 10, 0));
     }
 }
