@@ -1,8 +1,7 @@
 //! Bytecode to Cranelift's intermediate form: one function for the whole code.
 //!
 //! The function is entered with the number of an entry (the code's start, or behind an opcode that may open a frame) and
-//! goes to that root. Each root of the analysis has a *body*, a block with the stack pointer and some of the top words
-//! as parameters, and where it has such words a *landing*, which loads them from the stack and goes to the body, for
+//! goes to that root. Each root of the analysis has a *body*, a block with some of the top words as parameters, and where it has such words a *landing*, which loads them from the stack and goes to the body, for
 //! those who come from elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended
 //! with, so that constants, loaded words and what is known of memory carry over.
 //!
@@ -98,7 +97,8 @@ struct Translator<'a, 'f> {
     shared: words::Shared,
     limits: Limits,
     quiet: Quiet,
-    /// The machine's address, and what the caller has in the register that the gas is kept in.
+    /// The machine's address, what the caller has in the register that the gas is kept in, and the stack pointer at the
+    /// entry of the tree that runs.
     kept: StackSlot,
     state: State,
     /// Static gas of the opcodes behind, up to the segment's end, which is charged.
@@ -135,10 +135,11 @@ pub(crate) fn translate(
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
     let [vm, sp, gas, entry] = *builder.block_params(start) else { unreachable!("four parameters") };
-    let kept = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3));
+    let kept = builder.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 24, 3));
     builder.ins().stack_store(I64, vm, kept, 0);
     let pinned = builder.ins().get_pinned_reg(I64);
     builder.ins().stack_store(I64, pinned, kept, 8);
+    builder.ins().stack_store(I64, sp, kept, 16);
     builder.ins().set_pinned_reg(gas);
     let mut translator = Translator {
         analysis,
@@ -147,7 +148,7 @@ pub(crate) fn translate(
         limits,
         quiet,
         kept,
-        state: State::new(sp, 0),
+        state: State::new(0),
         rest: 0,
         pc: 0,
         ways: Ways::new(analysis.blocks.len()),
@@ -191,12 +192,11 @@ impl Translator<'_, '_> {
         let entries: Vec<u32> = (0..analysis.blocks.len() as u32)
             .filter(|&index| analysis.blocks[index as usize].is_entry && analysis.blocks[index as usize].is_reachable)
             .collect();
-        let sp = self.state.sp;
         let targets: Vec<ir::Block> = entries.iter().map(|&index| self.landing(index)).collect();
         if let [only] = targets[..] {
-            self.jump(only, &[sp]);
+            self.jump(only, &[]);
         } else {
-            self.jump_by_table(entry, targets[0], &targets, &[sp]);
+            self.jump_by_table(entry, targets[0], &targets, &[]);
         }
         entries.iter().map(|&index| analysis.blocks[index as usize].start as u32).collect()
     }
@@ -221,6 +221,7 @@ impl Translator<'_, '_> {
         let block = &self.analysis.blocks[index as usize];
         self.pc = block.start;
         let end = block.end;
+        self.state.sp = None;
         self.begin_segment();
         while self.pc < block.stop.min(self.analysis.code.len()) {
             let size = &self.builder.func.dfg;

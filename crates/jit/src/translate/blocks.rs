@@ -62,19 +62,19 @@ impl Translator<'_, '_> {
         if block.is_target || block.is_entry { 0 } else { block.tree_need.min(PARAMETERS) }
     }
 
-    /// The body of a root: stack pointer, words from the top down.
+    /// The body of a root: words from the top down.
     fn body(&mut self, root: u32) -> ir::Block {
         if let Some(body) = self.ways.bodies[root as usize] {
             return body;
         }
         let body = self.builder.create_block();
-        for _ in 0..1 + 4 * self.parameters(root) {
+        for _ in 0..4 * self.parameters(root) {
             self.builder.append_block_param(body, I64);
         }
         *self.ways.bodies[root as usize].insert(body)
     }
 
-    /// Where to go on in a root, or a cold block, with all words in memory: stack pointer.
+    /// Where to go on in a root, or a cold block, with all words in memory.
     pub(super) fn landing(&mut self, index: u32) -> ir::Block {
         let is_cold = self.analysis.blocks[index as usize].is_cold;
         if !is_cold && self.parameters(index) == 0 {
@@ -84,7 +84,6 @@ impl Translator<'_, '_> {
             return landing;
         }
         let landing = self.builder.create_block();
-        self.builder.append_block_param(landing, I64);
         *self.ways.landings[index as usize].insert(landing)
     }
 
@@ -98,16 +97,16 @@ impl Translator<'_, '_> {
 
     fn fill_landing(&mut self, index: u32, landing: ir::Block) {
         self.builder.switch_to_block(landing);
-        let [sp] = *self.builder.block_params(landing) else { unreachable!("one parameter") };
         let block = &self.analysis.blocks[index as usize];
         let pc = block.start;
         let is_cold = block.is_cold;
         let parameters = if is_cold { 0 } else { self.parameters(index) };
-        self.state = State::new(sp, parameters);
+        self.state = State::new(parameters);
         if is_cold {
             return self.bail(pc);
         }
         let base = self.field(layout::STACK_BASE);
+        let sp = self.sp();
         let bytes = self.builder.ins().isub(sp, base);
         let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, i64::from(32 * parameters));
         self.bail_if(is_short, pc);
@@ -121,9 +120,9 @@ impl Translator<'_, '_> {
         let body = self.body(root);
         self.builder.switch_to_block(body);
         let values = self.builder.block_params(body).to_vec();
-        let mut state = State::new(values[0], need);
+        let mut state = State::new(need);
         let parameters = self.parameters(root);
-        for (limbs, place) in values[1..].chunks_exact(4).zip(1..) {
+        for (limbs, place) in values.chunks_exact(4).zip(1..) {
             let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
             *state.entry(-place) = Entry::loaded(word);
         }
@@ -137,7 +136,8 @@ impl Translator<'_, '_> {
             return;
         }
         let base = self.field(layout::STACK_BASE);
-        let bytes = self.builder.ins().isub(self.state.sp, base);
+        let sp = self.sp();
+        let bytes = self.builder.ins().isub(sp, base);
         let bytes = if need == 0 { bytes } else { self.builder.ins().iadd_imm_s(bytes, i64::from(-32 * need)) };
         let room = i64::from(32 * (STACK_LIMIT - growth - need));
         let is_outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, bytes, room);
@@ -176,8 +176,8 @@ impl Translator<'_, '_> {
         } else {
             self.store_all();
             let landing = self.landing(index);
-            let sp = self.pointer_to(self.state.top());
-            self.jump(landing, &[sp]);
+            self.keep_sp();
+            self.jump(landing, &[]);
         }
         None
     }
@@ -186,12 +186,13 @@ impl Translator<'_, '_> {
         let top = self.state.top();
         let words: Vec<Word> = (1..=parameters).map(|depth| self.word_at(top - depth)).collect();
         self.store_places(self.state.origin..top - parameters);
-        let mut arguments = vec![self.pointer_to(top)];
+        let mut arguments = Vec::new();
         for word in words {
             for limb in word.0 {
                 arguments.push(self.words().value(limb));
             }
         }
+        self.keep_sp();
         let body = self.body(root);
         self.jump(body, &arguments);
     }
@@ -234,15 +235,16 @@ impl Translator<'_, '_> {
     fn go_to_word(&mut self, word: Word) {
         self.store_all();
         let target = self.saturated(word);
-        let sp = self.pointer_to(self.state.top());
+        self.keep_sp();
         let dispatch = self.exit(Exit::Dispatch);
-        self.jump(dispatch, &[sp, target]);
+        self.jump(dispatch, &[target]);
     }
 
     /// Where dynamic jumps go: a table gives each offset of the code its number, and a jump table the number its block.
     pub(super) fn fill_dispatch(&mut self, block: ir::Block) {
         self.builder.switch_to_block(block);
-        let [sp, target] = *self.builder.block_params(block) else { unreachable!("two parameters") };
+        let [target] = *self.builder.block_params(block) else { unreachable!("one parameter") };
+        self.state = State::new(0);
         let invalid = self.exit(Exit::InvalidJump);
         let len = self.analysis.code.len() as i64;
         let is_beyond = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, target, len);
@@ -270,9 +272,10 @@ impl Translator<'_, '_> {
         self.leave_if(is_none, invalid, &[]);
         let number = self.builder.ins().iadd_imm_s(number, -2);
         let targets: Vec<ir::Block> = targets.into_iter().skip(2).flatten().collect();
-        self.jump_by_table_or(number, foreign, &targets, &[sp]);
+        self.jump_by_table_or(number, foreign, &targets, &[]);
         self.builder.switch_to_block(foreign);
         let bail = self.exit(Exit::Bail);
+        let sp = self.sp();
         self.jump(bail, &[sp, target]);
     }
 

@@ -19,7 +19,7 @@ pub(super) enum Exit {
     Stop,
     /// Offset, length, opcode.
     Output,
-    /// Stack pointer, offset: a jump that is not known.
+    /// Offset: a jump that is not known.
     Dispatch,
 }
 
@@ -49,7 +49,8 @@ impl Translator<'_, '_> {
         }
         let block = self.builder.create_block();
         let parameters = match exit {
-            Exit::Bail | Exit::Dispatch => 2,
+            Exit::Bail => 2,
+            Exit::Dispatch => 1,
             Exit::Output => 3,
             _ => 0,
         };

@@ -43,17 +43,17 @@ pub(super) struct State {
     pub entries: Vec<Entry>,
     /// The place of the first entry.
     pub origin: i32,
-    /// The stack pointer at the tree's entry.
-    pub sp: Value,
+    /// The stack pointer at the tree's entry, where it was loaded not long ago.
+    pub sp: Option<Value>,
     /// Bytes that the frame's memory has at least.
     pub memory: u64,
 }
 
 impl State {
     /// At the entry of a tree that needs so many words.
-    pub fn new(sp: Value, need: i32) -> Self {
+    pub fn new(need: i32) -> Self {
         let entries = (-need..0).map(Entry::at_home).collect();
-        Self { entries, origin: -need, sp, memory: 0 }
+        Self { entries, origin: -need, sp: None, memory: 0 }
     }
 
     /// The place behind the top.
@@ -81,6 +81,24 @@ impl<'f> Translator<'_, 'f> {
         Words { builder: &mut self.builder, shared: &mut self.shared }
     }
 
+    /// The stack pointer at the tree's entry. It is kept in memory and loaded once between calls: as a value that is alive
+    /// throughout trees it would be most of what registers are allocated for.
+    pub(super) fn sp(&mut self) -> Value {
+        match self.state.sp {
+            Some(sp) => sp,
+            None => *self.state.sp.insert(self.builder.ins().stack_load(I64, I64, self.kept, 16)),
+        }
+    }
+
+    /// Before a jump to another tree: keeps the stack pointer that it begins with.
+    pub(super) fn keep_sp(&mut self) {
+        let top = self.state.top();
+        if top != 0 {
+            let sp = self.pointer_to(top);
+            self.builder.ins().stack_store(I64, sp, self.kept, 16);
+        }
+    }
+
     /// The word at a place, loaded if need be.
     pub(super) fn word_at(&mut self, place: i32) -> Word {
         let Entry { word, home, shape } = *self.state.entry(place);
@@ -88,7 +106,7 @@ impl<'f> Translator<'_, 'f> {
             return word;
         }
         let home = home.expect("a word that is not loaded is at home");
-        let sp = self.state.sp;
+        let sp = self.sp();
         let word = match shape {
             None => self.words().load(sp, 32 * home),
             Some(Word(mut limbs)) => {
@@ -160,7 +178,7 @@ impl<'f> Translator<'_, 'f> {
                 self.state.entry(place).home = None;
             }
         }
-        let sp = self.state.sp;
+        let sp = self.sp();
         for place in stale {
             let word = self.word_at(place);
             self.words().store(word, sp, 32 * place);
@@ -186,7 +204,7 @@ impl<'f> Translator<'_, 'f> {
             }
             next += 1;
         }
-        let sp = self.state.sp;
+        let sp = self.sp();
         for place in stale {
             let word = self.word_at(place);
             self.words().store(word, sp, 32 * place);
@@ -195,6 +213,7 @@ impl<'f> Translator<'_, 'f> {
         for entry in self.state.entries.iter_mut().filter(|entry| entry.is_alive()) {
             entry.shape = entry.word.take();
         }
+        self.state.sp = None;
     }
 
     fn is_homeless(&mut self, place: i32) -> bool {
@@ -209,6 +228,7 @@ impl<'f> Translator<'_, 'f> {
 
     /// The stack pointer behind `place`'s predecessors.
     pub(super) fn pointer_to(&mut self, place: i32) -> Value {
-        if place == 0 { self.state.sp } else { self.builder.ins().iadd_imm_s(self.state.sp, i64::from(32 * place)) }
+        let sp = self.sp();
+        if place == 0 { sp } else { self.builder.ins().iadd_imm_s(sp, i64::from(32 * place)) }
     }
 }
