@@ -16,6 +16,7 @@ use rialto_stf::{
     requests_hash, transactions_root, withdrawals_root,
 };
 use rialto_trie::StateTrie;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Bytes that a block's header and its lists' prefixes have at most.
@@ -122,6 +123,9 @@ impl Node {
         };
         let executor = BlockExecutor::new(&self.spec, &header, site.state);
         let mut executor = executor.with_tier(self.config.tier.as_deref());
+        if self.is_to_be_hinted(rules) {
+            executor = executor.with_access_list();
+        }
         if !rules.has_status_receipts {
             executor = executor.with_root_after(&root_after);
         }
@@ -137,15 +141,21 @@ impl Node {
         };
         self.choose(&mut executor, &header, rules, source, &mut chosen)?;
         let mut outcome = executor.finish(&[], withdrawals.as_deref().unwrap_or_default()).map_err(build_error)?;
+        let access_list = if rules.has_access_lists {
+            outcome.block_access_list.clone()
+        } else {
+            // It is no part of the block.
+            outcome.block_access_list.take()
+        };
         outcome.diff = if site.amendments.is_empty() { outcome.diff } else { site.amendments.then(&outcome.diff) };
         header.state_root = RootThreads::new(self.config.threads).apply(trie, &outcome.diff, site.state)?;
         let block = close(header, rules, &outcome, &chosen.transactions, withdrawals);
         let senders = chosen.transactions.iter().map(|transaction| transaction.sender).collect();
         let block = seal(block, senders, site.parent.total_difficulty);
         let layer = Arc::new(layer_of(block, outcome, trie));
-        if let Some(list) = &layer.block_access_list {
-            // A hint for whoever executes the block when its layer is gone.
-            self.current_view().caches.put_access_list(layer.block.hash, Arc::new(list.clone()));
+        if let Some(list) = access_list {
+            // For whoever executes the block when its layer is gone.
+            self.current_view().caches.put_access_list(layer.block.hash, Arc::new(list));
         }
         Ok(BuiltBlock {
             block: Arc::clone(&layer.block),
@@ -156,6 +166,12 @@ impl Node {
             block_access_list: layer.block_access_list.clone(),
             layer,
         })
+    }
+
+    /// Whether an access list of the block will be of use: it lets threads run all transactions at once if the block comes back.
+    /// Dev mode's blocks never do.
+    fn is_to_be_hinted(&self, rules: &BlockRules) -> bool {
+        self.config.threads > NonZeroUsize::MIN && !self.config.is_dev && rules.has_status_receipts
     }
 
     /// The header of the next block as far as it is known before execution.

@@ -8,6 +8,7 @@ use rialto_node::{
 use rialto_state::{Account, AccountDiff, Diff, SlotDiff, StateReader};
 use rialto_stf::{Block, Transaction, TxType, address_of_secret_key};
 use rialto_trie::proof::AccountProof;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -171,6 +172,44 @@ fn a_run_ends_before_the_first_invalid_block() {
         assert_eq!(error.index, 3, "{field}: {error}");
         assert!(error.to_string().contains(field), "{field}: {error}");
         assert_eq!(head(&node).block, blocks[2], "{field}");
+    }
+}
+
+#[test]
+fn threads_change_nothing_of_the_chain() {
+    // Enough gas in each block for threads to be started.
+    const CALLS: u64 = 60;
+    let on_threads = |threads| {
+        let threads = NonZeroUsize::new(threads).expect("positive");
+        Node::open(NodeConfig { threads, ..config(None, false) }).expect("a node in memory")
+    };
+    let transactions = |block: u64| {
+        let to = |index: u64| if index.is_multiple_of(3) { COUNTER } else { RECIPIENT };
+        (block * CALLS..(block + 1) * CALLS).map(|nonce| call(nonce, to(nonce), nonce)).collect::<Vec<_>>()
+    };
+    let builder = on_threads(4);
+    let mut blocks: Vec<Block> = Vec::new();
+    for number in 0..4 {
+        let parent = head(&builder).hash;
+        let built = build(&builder, parent, 10 + number, &transactions(number));
+        assert!(built.block_access_list.is_none(), "there is none in a block of Shanghai");
+        // It comes back as anybody's would, and is executed.
+        let block = built.block.block.clone();
+        assert_eq!(builder.insert_payload(block.clone(), None).expect("an answer"), PayloadStatus::Valid);
+        assert_eq!(choose(&builder, built.block.hash), ForkchoiceStatus::Valid);
+        blocks.push(block);
+    }
+    for threads in [1, 2, 4, 16] {
+        let (run, single) = (on_threads(threads), on_threads(threads));
+        run.import_run(blocks.clone()).unwrap_or_else(|error| panic!("{threads} threads: {error}"));
+        for block in &blocks {
+            single.import(block.clone()).unwrap_or_else(|error| panic!("{threads} threads: {error}"));
+        }
+        let mut wrong = blocks[0].clone();
+        wrong.header.state_root = B256::ZERO;
+        let error = on_threads(threads).import(wrong).expect_err("a wrong root").to_string();
+        assert!(error.contains(&blocks[0].header.state_root.to_string()), "{threads} threads: {error}");
+        assert_eq!((head(&run).hash, head(&single).hash), (blocks[3].hash(), blocks[3].hash()), "{threads} threads");
     }
 }
 
