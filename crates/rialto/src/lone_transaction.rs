@@ -1,14 +1,16 @@
 //! A transaction without a block around it, run in each way in which blocks are.
 //!
-//! Threads run a block's transactions one at a time by a [`TxRunner`] and hand what came out to the block. That is done here for
-//! one transaction, so that state tests, which have no block, are tests of it, too. The fee recipient's tip is the caller's to
-//! pay. Where receipts have roots, or where an empty account is deleted by a tip of nothing, threads run no transactions.
+//! Threads run a block's transactions by a [`TxRunner`] and hand what came out to the block. That is done here for one
+//! transaction, so that state tests, which have no block, are tests of it, too. The fee recipient's tip is the caller's to pay,
+//! unless the transaction looked at its account. Where receipts have roots, or where an empty account is deleted by a tip of
+//! nothing, threads run no transactions.
 
 use crate::execution::{Disagreement, Execution, Way, differ, difference_of_diffs};
 use alloy_primitives::{Address, U256};
 use rialto_state::{Account, AccountDiff, Diff, Log, StateReader};
 use rialto_stf::{BlockExecutor, ChainSpec, Header, Transaction, TxError, TxOutcome, TxRunner};
 use rialto_vm::Tracer;
+use std::cell::Cell;
 
 /// Keys the journal's hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x6c6f_6e65;
@@ -84,11 +86,13 @@ impl LoneTransaction<'_> {
     fn run_apart(&self, way: &Way) -> Result<LoneEffects, TxError> {
         let runner = TxRunner::new(self.chain, self.header, self.reader, HASH_SEED);
         let mut runner = runner.with_tier(way.tier.as_deref());
-        let outcome = runner.run(self.transaction, self.sender)?.outcome;
+        let tips = Cell::new(U256::ZERO);
+        let effects = runner.run_together(std::slice::from_ref(self.transaction), &[self.sender], &tips)?;
+        let outcome = effects.outcomes.into_iter().next().expect("of one transaction there is one outcome");
         let diff = runner.journal().diff();
         let mut executor = BlockExecutor::new(self.chain, self.header, self.reader);
         executor.accept(self.transaction, outcome.clone())?;
-        let diff = diff.then(&self.tip(&diff, outcome.tip)?);
+        let diff = diff.then(&self.tip(&diff, tips.get())?);
         Ok(LoneEffects { outcome, logs: logs_of(&executor), diff })
     }
 

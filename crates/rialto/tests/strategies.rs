@@ -148,7 +148,7 @@ fn what_is_no_strategy_is_named() {
         ),
         ("one and all", vec!["execute", &chain, "--all-strategies", "--threads", "2"], "cannot be used with"),
         ("of dev", vec!["dev", "--jit", "on"], "invalid value 'on' for '--jit <WHEN>'"),
-        ("of import", vec!["import", "--datadir", "@none", "--threads", "-1", "@none"], "--threads"),
+        ("of import", vec!["import", "--datadir", "@none", "--threads=-1", "@none"], "'-1' for '--threads <N>'"),
         ("file, threads", [&node[..], &["@threads.toml"]].concat(), "invalid value '0' for '--threads <N>'"),
         ("file, jit", [&node[..], &["@jit.toml"]].concat(), "invalid value 'sometimes' for '--jit <WHEN>'"),
     ];
