@@ -1,10 +1,13 @@
 //! Blocks on several cores, with the outcome of one.
 //!
 //! [`execute`] is [`rialto_stf::execute`] with threads: the same receipts, the same diff, the same errors, whatever the threads
-//! do. How that is so is told in `scheduler`; `memory` is the state that the threads share. What an access
-//! list makes of it is told in `list`.
+//! do. How that is so is told in `scheduler`; what an access list makes of it, in `list`. [`RootThreads`] computes state roots.
 
 mod execute;
+#[cfg(test)]
+mod explore;
+#[cfg(test)]
+mod interleavings;
 mod list;
 mod pool;
 mod record;

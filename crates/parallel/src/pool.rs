@@ -32,6 +32,10 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
 /// Runs `own` on this thread and, meanwhile, `other` on each of `threads - 1` others, and comes back when all have. Where the
 /// system gives no threads `other` is not run at all, so `own` must be able to do the whole work.
 pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: impl FnOnce() -> T) -> T {
+    #[cfg(test)]
+    if crate::explore::is_on() {
+        return crate::explore::beside(threads, other, own);
+    }
     let others = threads.get().min(MAX_THREADS) - 1;
     let pool = if others > 0 { pool(others) } else { None };
     match pool {

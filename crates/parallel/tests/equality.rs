@@ -11,7 +11,7 @@ use support::{Plan, SENDERS, THREADS, assert_equal, block, example_chain, key, p
 
 fn strategy(count: usize) -> Strategy<'static> {
     let threads = NonZeroUsize::new(count).expect("a row of the table");
-    Strategy { min_gas: 0, ..Strategy::with_threads(threads) }
+    Strategy { min_transactions: 1, min_gas: 0, ..Strategy::with_threads(threads) }
 }
 
 #[test]
@@ -30,19 +30,35 @@ fn the_example_chain() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
 
+    /// The transactions of small gas limits are run together, and those of large ones apart.
     #[test]
-    fn random_blocks(plans in plans(), fork in prop::sample::select(vec!["Shanghai", "Cancun", "Prague", "Amsterdam"])) {
+    fn random_blocks(
+        plans in plans(),
+        fork in prop::sample::select(vec!["Byzantium", "Berlin", "Shanghai", "Cancun", "Prague", "Amsterdam"]),
+        gas_limit in prop::sample::select(vec![100_000, 400_000]),
+    ) {
         let chain = ChainSpec::from_network(fork, 1).expect("a network");
-        let (state, block) = (state(), block(&chain, &plans));
+        let (state, mut block) = (state(), block(&chain, &plans));
+        for (transaction, plan) in block.transactions.iter_mut().zip(&plans) {
+            transaction.gas_limit = gas_limit;
+            transaction.sign(&key(plan.0)).expect("a valid key");
+        }
+        block.header.transactions_root = transactions_root(&block.transactions);
         let expected = rialto_stf::execute(&chain, &block, None, &state, None);
-        let expected = expected.expect("a valid block");
         for count in THREADS {
-            let (outcome, Counts { ahead, in_turn, alone, .. }) =
-                execute_counted(&chain, &block, None, &state, None, &strategy(count)).expect("a valid block");
-            assert_equal(&format!("{fork}, {count} threads"), &outcome, &expected);
-            prop_assert_eq!(ahead + in_turn + alone, plans.len());
+            let found = execute_counted(&chain, &block, None, &state, None, &strategy(count));
+            match (&expected, found) {
+                (Ok(expected), Ok((outcome, Counts { ahead, in_turn, alone, .. }))) => {
+                    assert_equal(&format!("{fork}, {count} threads"), &outcome, expected);
+                    prop_assert_eq!(ahead + in_turn + alone, plans.len());
+                }
+                (expected, found) => {
+                    let found = found.map(|(outcome, _)| outcome.gas_used);
+                    prop_assert_eq!(found.as_ref().err(), expected.as_ref().err(), "{}, {} threads", fork, count);
+                }
+            }
         }
     }
 }
@@ -50,7 +66,7 @@ proptest! {
 /// A block that is refused is refused for the reason that one thread gives.
 #[test]
 fn invalid_blocks() {
-    let chain = ChainSpec::from_network("Shanghai", 1).expect("a network");
+    let chain = ChainSpec::from_network("Prague", 1).expect("a network");
     let plans: Vec<Plan> = (0..30).map(|index| (index % SENDERS, 7, 0, 1)).collect();
     type Spoil = fn(&mut Block);
     let cases: [(&str, Spoil); 4] = [

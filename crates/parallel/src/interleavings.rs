@@ -1,0 +1,56 @@
+//! Blocks whose transactions are in each other's way, run by threads in orders that a seed decides.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use crate::explore::explore;
+use crate::{Strategy, execute_counted};
+use rialto_stf::ChainSpec;
+use std::num::NonZeroUsize;
+use support::{Plan, SENDERS, assert_equal, block, state};
+
+/// Orders that are tried. Whoever looks for more sets `RIALTO_INTERLEAVINGS`.
+const SEEDS: u64 = 250;
+
+fn seeds() -> u64 {
+    match std::env::var("RIALTO_INTERLEAVINGS") {
+        Ok(count) => count.parse().expect("RIALTO_INTERLEAVINGS is a number"),
+        Err(_) => SEEDS,
+    }
+}
+
+/// A few transactions, most of which touch what others do.
+fn plans_of(seed: u64) -> Vec<Plan> {
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut below = |count: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % count
+    };
+    let length = 5 + below(10);
+    (0..length).map(|_| (below(SENDERS), 4 + below(13) as u8, below(3), below(3))).collect()
+}
+
+fn strategy(seed: u64) -> Strategy<'static> {
+    let threads = NonZeroUsize::new(2 + seed as usize % 3).expect("more than one");
+    Strategy { min_transactions: 1, min_gas: 0, ..Strategy::with_threads(threads) }
+}
+
+#[test]
+fn whoever_goes_on_the_outcome_is_that_of_one() {
+    let mut ahead = 0;
+    let mut again = 0;
+    for seed in 0..seeds() {
+        let fork = ["Shanghai", "Prague", "Amsterdam"][seed as usize / 3 % 3];
+        let chain = ChainSpec::from_network(fork, 1).expect("a network");
+        let (state, block) = (state(), block(&chain, &plans_of(seed)));
+        let expected = rialto_stf::execute(&chain, &block, None, &state, None).expect("a valid block");
+        let (outcome, counts) =
+            explore(seed, || execute_counted(&chain, &block, None, &state, None, &strategy(seed))).expect("valid");
+        assert_equal(&format!("seed {seed}"), &outcome, &expected);
+        ahead += counts.ahead;
+        again += counts.again;
+    }
+    assert!(ahead > 0 && again > 0, "{ahead} were run ahead, {again} again: both are to be tried");
+}
