@@ -25,7 +25,7 @@ const WINDOW: i32 = 96;
 /// Words that a frame's stack may have.
 pub(crate) const STACK_LIMIT: i32 = 1024;
 /// Blocks one behind the other in a tree.
-const TREE_DEPTH: u32 = 64;
+const TREE_DEPTH: u32 = 24;
 /// No block.
 const NONE: u32 = u32::MAX;
 
@@ -80,6 +80,8 @@ pub(crate) struct Block {
     pub is_target: bool,
     /// A frame goes on here.
     pub is_entry: bool,
+    /// A way leads back here.
+    pub is_loop: bool,
     pub is_root: bool,
     pub is_cold: bool,
     /// Of a cold block: the words that may be looked at before the frame fails.
@@ -220,6 +222,7 @@ impl<'a> Analysis<'a> {
             is_reachable: false,
             is_target: false,
             is_entry: false,
+            is_loop: false,
             is_root: false,
             is_cold: false,
             reach: 0,
@@ -245,6 +248,7 @@ impl<'a> Analysis<'a> {
             }
             for next in successors(end).into_iter().flatten() {
                 self.blocks[next as usize].ways_in += 1;
+                self.blocks[next as usize].is_loop |= next <= index;
                 self.reach_block(next, &mut open);
             }
         }

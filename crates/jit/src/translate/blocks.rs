@@ -56,10 +56,11 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(on);
     }
 
-    /// The words that a root's body gets as parameters. Dynamic jumps and suspended frames have them in memory.
+    /// The words that a root's body gets as parameters: those of a loop, which would go through memory in every turn.
+    /// Dynamic jumps and suspended frames have them in memory.
     fn parameters(&self, root: u32) -> i32 {
         let block = &self.analysis.blocks[root as usize];
-        if block.is_target || block.is_entry { 0 } else { block.tree_need.min(PARAMETERS) }
+        if block.is_loop && !block.is_target && !block.is_entry { block.tree_need.min(PARAMETERS) } else { 0 }
     }
 
     /// The body of a root: words from the top down.
