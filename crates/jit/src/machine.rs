@@ -110,7 +110,6 @@ impl Machine {
             ("enable_pinned_reg", "true"),
         ];
         for (name, value) in chosen {
-            let value = &std::env::var(format!("RIALTO_JIT_{name}")).unwrap_or(value.into());
             flags.set(name, value).map_err(backend)?;
         }
         let builder = cranelift_native::builder().map_err(backend)?;

@@ -275,6 +275,15 @@ impl Translator<'_, '_> {
         let condition = self.words().is_nonzero(condition);
         let (taken, other) = (self.builder.create_block(), self.builder.create_block());
         self.builder.ins().brif(condition, taken, &[], other, &[]);
+        let is_cold = |index: u32| self.analysis.blocks[index as usize].is_cold;
+        match target {
+            Target::Block(index) if !is_cold(index) => {}
+            Target::Dynamic => {}
+            _ => self.builder.set_cold_block(taken),
+        }
+        if is_cold(next) {
+            self.builder.set_cold_block(other);
+        }
         let state = self.state.clone();
         self.builder.switch_to_block(taken);
         if let Some(child) = self.go_to_target(target, word) {

@@ -148,6 +148,7 @@ impl Translator<'_, '_> {
     /// Goes on in the interpreter if the condition holds, with the parameters of a body stored.
     fn bail_storing_if(&mut self, condition: Value, pc: usize) {
         let (out, on) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(out);
         self.builder.ins().brif(condition, out, &[], on, &[]);
         self.builder.switch_to_block(out);
         let state = self.state.clone();
