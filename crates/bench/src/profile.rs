@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn a_location_needs_the_last_change_that_makes_a_difference() {
         let history = |changes: &[(usize, u64)]| History { first: 5, changes: changes.to_vec() };
-        let rows: [(&str, &[(usize, u64)], u64, Option<usize>); 5] = [
+        type Changes = &'static [(usize, u64)];
+        let rows: [(&str, Changes, u64, Option<usize>); 5] = [
             ("never changed", &[], 5, None),
             ("changed", &[(3, 6)], 6, Some(3)),
             ("changed twice", &[(3, 6), (4, 7)], 7, Some(4)),
