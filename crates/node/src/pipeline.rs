@@ -1,10 +1,10 @@
 //! Many blocks in a row, with several of them under way at any time.
 //!
-//! Executing a block needs what the blocks before it changed, but not their tries. So one thread executes, each block on the diffs
-//! of those before, while another, a few blocks behind, updates the tries, compares roots and makes the layers. A third is a few
-//! blocks ahead: it recovers senders, which needs no state at all, and reads what is known that a block will read, so that it is in
-//! memory then. All of them are committed together, which saves a flush of the disk for each. A block that turns out not to be valid ends the run; what
-//! was before it is committed.
+//! Executing a block needs what the blocks before it changed, but not their tries. So one thread executes, each block on
+//! the diffs of those before, while another, a few blocks behind, updates the tries, compares roots and makes the layers. A
+//! third is a few blocks ahead: it recovers senders, which needs no state at all, and reads what is known that a block will
+//! read, so that it is in memory then. All of them are committed together, which saves a flush of the disk for each. A
+//! block that turns out not to be valid ends the run; what was before it is committed.
 
 use crate::execution::{Task, layer_of, recover_senders, seal};
 use crate::prefetch::ReadAhead;

@@ -1,13 +1,14 @@
 //! State that a block will read, read before it does.
 //!
-//! Running a block asks the database for one account or slot after the other, and each that is not in memory costs a wait for the
-//! disk. Much of what will be asked for is known before: who sends and who receives, the access lists of transactions, and the whole of
-//! it where the block comes with an access list. Threads of their own read that meanwhile. What they read is dropped: it is enough that
-//! the pages, and the codes, are in memory when execution asks for them, so nothing that is read ahead can be wrong.
+//! Running a block asks the database for one account or slot after the other, and each that is not in memory costs a wait
+//! for the disk. Much of what will be asked for is known before: who sends and who receives, the access lists of
+//! transactions, and the whole of it where the block comes with an access list. Threads of their own read that meanwhile.
+//! What they read is dropped: it is enough that the pages, and the codes, are in memory when execution asks for them, so
+//! nothing that is read ahead can be wrong.
 //!
-//! It never holds up a block. Nobody waits for a read ahead; it ends with the block, however far it has come. And where the first few
-//! reads show that all is in memory already, there is nothing to wait for and the rest is left out, so that execution has the cores
-//! for itself.
+//! It never holds up a block. Nobody waits for a read ahead; it ends with the block, however far it has come. And where the
+//! first few reads show that all is in memory already, there is nothing to wait for and the rest is left out, so that
+//! execution has the cores for itself.
 
 use crate::StateView;
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};

@@ -1,10 +1,10 @@
 //! Ways of running a block, and whether they agree.
 //!
-//! A [`Way`] is a number of threads, what they know of the block beforehand, and who runs its code. It decides how long a block
-//! takes and nothing else. An [`Execution`] is the way whose outcome counts and the ways that have to give the same: the whole
-//! outcome, receipts, gas, requests, access list and every changed account, or the same error. That is a stronger check than the
-//! block's header, which knows of the state and of the receipts by their hashes only and of a block that is not valid
-//! nothing at all.
+//! A [`Way`] is a number of threads, what they know of the block beforehand, and who runs its code. It decides how long a
+//! block takes and nothing else. An [`Execution`] is the way whose outcome counts and the ways that have to give the same:
+//! the whole outcome, receipts, gas, requests, access list and every changed account, or the same error. That is a stronger
+//! check than the block's header, which knows of the state and of the receipts by their hashes only and of a block that is
+//! not valid nothing at all.
 
 use alloy_primitives::Address;
 use rialto_parallel::Strategy;

@@ -2,9 +2,9 @@
 //!
 //! [`cli`] has the arguments, `cmd` a file per subcommand. What several of them need is beside: [`fixtures`] and
 //! [`vectors`] find and run conformance vectors, [`state_test`] and [`block_test`] are what such a vector means,
-//! [`exceptions`] names reasons of rejection as vectors do, [`execution`] runs blocks in one way or in all, [`stateless`] validates a block from a witness, [`eip3155`]
-//! writes traces, [`t8n`] is the state transition tool. The library exists for the
-//! command's own tests.
+//! [`exceptions`] names reasons of rejection as vectors do, [`execution`] runs blocks in one way or in all, [`stateless`]
+//! validates a block from a witness, [`eip3155`] writes traces, [`t8n`] is the state transition tool. The library exists
+//! for the command's own tests.
 
 pub mod block_input;
 pub mod block_run;

@@ -1,9 +1,9 @@
 //! A transaction without a block around it, run in each way in which blocks are.
 //!
 //! Threads run a block's transactions by a [`TxRunner`] and hand what came out to the block. That is done here for one
-//! transaction, so that state tests, which have no block, are tests of it, too. The fee recipient's tip is the caller's to pay,
-//! unless the transaction looked at its account. Where receipts have roots, or where an empty account is deleted by a tip of
-//! nothing, threads run no transactions.
+//! transaction, so that state tests, which have no block, are tests of it, too. The fee recipient's tip is the caller's to
+//! pay, unless the transaction looked at its account. Where receipts have roots, or where an empty account is deleted by a
+//! tip of nothing, threads run no transactions.
 
 use crate::execution::{Disagreement, Execution, Way, differ, difference_of_diffs};
 use alloy_primitives::{Address, U256};
