@@ -50,7 +50,9 @@ impl BlockCase {
 
     /// Runs the block.
     pub fn run(&self, strategy: &Strategy<'_>) -> Result<(Outcome, Counts), BenchError> {
-        let result = execute_counted(&self.chain, &self.block, Some(&self.senders), &self.state, None, strategy);
+        // revm is not given a body to compare with a header either.
+        let strategy = Strategy { is_body_known: true, ..*strategy };
+        let result = execute_counted(&self.chain, &self.block, Some(&self.senders), &self.state, None, &strategy);
         result.map_err(|error| BenchError::Refused { case: self.name.clone(), reason: error.to_string() })
     }
 

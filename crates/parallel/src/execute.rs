@@ -61,7 +61,15 @@ fn execute_unchecked<'r>(
     };
     if let (true, Some(list), Ok(recovered)) = (is_for_threads, strategy.access_list, &recovered) {
         let senders = senders.unwrap_or(recovered);
-        let job = list::Job { chain, block, senders, reader, tier: strategy.tier, threads: strategy.threads };
+        let job = list::Job {
+            chain,
+            block,
+            senders,
+            reader,
+            tier: strategy.tier,
+            threads: strategy.threads,
+            is_body_known: strategy.is_body_known,
+        };
         if let Some(outcome) = list::run(&job, list) {
             return Ok((outcome, Counts { by_list: block.transactions.len(), ..Counts::default() }));
         }
@@ -71,7 +79,9 @@ fn execute_unchecked<'r>(
     {
         return Ok(done);
     }
-    validate_body(rules, block)?;
+    if !strategy.is_body_known {
+        validate_body(rules, block)?;
+    }
     let recovered = recovered?;
     let senders = senders.unwrap_or(&recovered);
     let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;

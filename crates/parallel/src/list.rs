@@ -25,8 +25,8 @@ use crate::pool;
 use alloy_primitives::{Address, Bloom};
 use rialto_state::{Code, Diff, StateReader, TxChange, TxChanges};
 use rialto_stf::{
-    AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, ChainSpec, Outcome, Transaction,
-    TxOutcome, TxRunner, logs_bloom, validate_body,
+    AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, ChainSpec, LogHasher, Outcome,
+    Transaction, TxOutcome, TxRunner, validate_body,
 };
 use rialto_vm::Tier;
 use std::cmp::Reverse;
@@ -54,6 +54,7 @@ pub(crate) struct Job<'a> {
     pub reader: &'a (dyn StateReader + Sync),
     pub tier: Option<&'a dyn Tier>,
     pub threads: NonZeroUsize,
+    pub is_body_known: bool,
 }
 
 impl Job<'_> {
@@ -125,7 +126,7 @@ impl Progress {
     /// Compares the block's body with its header, unless somebody else has.
     fn check_body(&self, job: &Job<'_>) {
         if !self.is_body_taken.swap(true, Ordering::Relaxed) {
-            self.expect(validate_body(job.rules(), job.block).is_ok());
+            self.expect(job.is_body_known || validate_body(job.rules(), job.block).is_ok());
         }
     }
 }
@@ -184,11 +185,11 @@ impl<'a> Work<'a> {
         let Job { chain, block, tier, .. } = *self.job;
         let reader = ListReader::new(&self.view);
         let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
-        let mut changes = TxChanges::new();
+        let (mut changes, mut log_hasher) = (TxChanges::new(), LogHasher::default());
         while !self.progress.has_failed.load(Ordering::Relaxed) {
             let next = self.progress.next.fetch_add(1, Ordering::Relaxed);
             let is_done = if let Some(unit) = self.units.get(next) {
-                self.run_unit(&reader, (&mut runner, &mut changes), unit.clone())
+                self.run_unit(&reader, (&mut runner, &mut changes, &mut log_hasher), unit.clone())
             } else if let Some(part) = self.diffs.get(next - self.units.len()) {
                 let first = (next - self.units.len()) * ACCOUNTS_PER_JOB;
                 let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
@@ -204,7 +205,7 @@ impl<'a> Work<'a> {
     fn run_unit(
         &self,
         reader: &ListReader<'_, '_>,
-        (runner, changes): (&mut TxRunner<'_>, &mut TxChanges),
+        (runner, changes, log_hasher): (&mut TxRunner<'_>, &mut TxChanges, &mut LogHasher),
         unit: Range<usize>,
     ) -> Option<()> {
         let index_of = |position: usize| u32::try_from(position + 1).ok();
@@ -216,7 +217,7 @@ impl<'a> Work<'a> {
             if !self.view.has_just(index_of(position)?, changes, reader.lookups()) {
                 return None;
             }
-            let logs_bloom = logs_bloom(&outcome.logs);
+            let logs_bloom = log_hasher.bloom(&outcome.logs);
             self.outcomes[position].set(Box::new((outcome, logs_bloom))).ok()?;
         }
         self.view.note_unasked(runner.journal(), reader.lookups()).then_some(())

@@ -123,7 +123,12 @@ impl<'r> Replica<'r> {
 
     /// What a footprint changes, if what was read is current: balances as they become. `tip` goes to the fee recipient, after
     /// `tips_ahead` that are in what was read of it. `None` where a balance would not be one.
-    pub fn record_of(&self, footprint: &mut Footprint, tip: U256, tips_ahead: U256) -> Option<Record> {
+    pub fn record_of(
+        &self,
+        footprint: &mut Footprint,
+        has_guessed: bool,
+        (tip, tips_ahead): (U256, U256),
+    ) -> Option<Record> {
         let mut record = Record::new(std::mem::take(&mut footprint.codes), tip);
         for AccountUse { read, after, storage_wiped, .. } in footprint.accounts.iter().filter(|used| used.is_changed())
         {
@@ -131,6 +136,7 @@ impl<'r> Replica<'r> {
             let now = match self.known_account(hash, &read.address).ok()? {
                 _ if read.address == self.beneficiary => with_tips(self.account(hash, &read.address).ok()?, tips_ahead),
                 Some(account) => account,
+                None if has_guessed => self.reader.account(&read.address).ok()?,
                 // Nobody changed it, so it was read as it is.
                 None => read.account,
             };

@@ -38,7 +38,7 @@ use crate::view::View;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
 use rialto_state::{StateReader, TxChanges};
 use rialto_stf::{
-    Block, BlockExecutor, ChainSpec, Outcome, TxOutcome, TxRunner, UnitEffects, logs_bloom, set_balance_change,
+    Block, BlockExecutor, ChainSpec, LogHasher, Outcome, TxOutcome, TxRunner, UnitEffects, set_balance_change,
     validate_body,
 };
 use std::collections::VecDeque;
@@ -165,6 +165,7 @@ struct Worker<'v, 'l, 'r> {
     waiting: VecDeque<Waiting>,
     /// Units that are in the replica.
     applied: usize,
+    log_hasher: LogHasher,
 }
 
 /// Runs the block on several threads. `None` where something went wrong.
@@ -188,7 +189,8 @@ pub(crate) fn run(
     executor.begin().ok()?;
     let begun = executor.take_diff();
     let check_body = || {
-        if !run.flags.0.is_body_taken.swap(true, Ordering::Relaxed) && validate_body(rules, block).is_err() {
+        let is_known = strategy.is_body_known || run.flags.0.is_body_taken.swap(true, Ordering::Relaxed);
+        if !is_known && validate_body(rules, block).is_err() {
             run.flags.0.has_failed.store(true, Ordering::Release);
         }
     };
@@ -198,7 +200,13 @@ pub(crate) fn run(
         let view = View::new(replica, beneficiary);
         let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
-        run.work(Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0 });
+        run.work(Worker {
+            view: &view,
+            runner,
+            waiting: VecDeque::new(),
+            applied: 0,
+            log_hasher: LogHasher::default(),
+        });
         view.replica.into_inner()
     };
     let diff = Mutex::new(None);
@@ -399,13 +407,14 @@ impl<'a> Run<'a> {
         let is_ahead = is_current(&waiting);
         let was_in_turn = waiting.checked_at == unit;
         self.count(unit, is_ahead, was_in_turn);
-        let Waiting { effects, tips, .. } = if is_ahead { waiting } else { self.run_unit(worker, unit, waiting.runs) };
+        let Waiting { effects, tips, has_guessed, .. } =
+            if is_ahead { waiting } else { self.run_unit(worker, unit, waiting.runs) };
         let UnitEffects { outcomes, mut footprint, mut changes } = effects?;
         let beneficiary = self.block.header.beneficiary;
         let is_paid = |used: &rialto_state::AccountUse| used.read.address == beneficiary && used.is_changed();
         // Where the fee recipient's account itself was changed, what it was owed is in it.
         let tip = if footprint.accounts.iter().any(is_paid) { U256::ZERO } else { tips };
-        let record = worker.view.replica.borrow().record_of(&mut footprint, tip, tips)?;
+        let record = worker.view.replica.borrow().record_of(&mut footprint, has_guessed, (tip, tips))?;
         if let Some(changes) = changes.first_mut() {
             self.correct_balances(worker, &record, changes)?;
         }
@@ -417,7 +426,7 @@ impl<'a> Run<'a> {
         self.committed.0.store(unit + 1, Ordering::Release);
         // Others need not wait for this; whoever ends the block waits for all threads.
         let with_bloom = |outcome: TxOutcome| {
-            let logs_bloom = logs_bloom(&outcome.logs);
+            let logs_bloom = worker.log_hasher.bloom(&outcome.logs);
             (outcome, logs_bloom)
         };
         let outcomes = outcomes.into_iter().map(with_bloom).collect();

@@ -18,6 +18,8 @@ pub struct Strategy<'a> {
     pub min_transactions: usize,
     /// Blocks that use less gas are run by one thread, for the same reason.
     pub min_gas: u64,
+    /// Whether the caller knows that the block's body is the one that its header commits to ([`rialto_stf::validate_body`]).
+    pub is_body_known: bool,
 }
 
 impl Strategy<'_> {
@@ -33,6 +35,7 @@ impl Strategy<'_> {
         access_list: None,
         min_transactions: Self::MIN_TRANSACTIONS,
         min_gas: Self::MIN_GAS,
+        is_body_known: false,
     };
 
     /// So many threads that interpret.

@@ -1,5 +1,15 @@
 //! What threads share by: the standard library's, where tests can decide who goes on (see `explore`).
 
+pub(crate) use own::*;
+pub(crate) use std::sync::Mutex;
+pub(crate) use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+/// Locks, for a moment in which no other thread is waited for. A thread that panicked ends the run; what it left is not looked at.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(not(test))]
 mod own {
     pub(crate) use std::hint::spin_loop;
@@ -103,14 +113,4 @@ mod own {
     pub(crate) fn yield_now() {
         step();
     }
-}
-
-pub(crate) use own::*;
-pub(crate) use std::sync::Mutex;
-pub(crate) use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
-
-/// Locks, for a moment in which no other thread is waited for. A thread that panicked ends the run; what it left is not looked at.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

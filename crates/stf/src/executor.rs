@@ -6,7 +6,7 @@
 use crate::access_list::BlockListBuilder;
 use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{
-    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, Receipt,
+    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, LogHasher, Receipt,
     ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
@@ -30,9 +30,9 @@ struct ReceiptBody {
 }
 
 impl ReceiptBody {
-    fn receipt(self) -> Receipt {
+    fn receipt(self, hasher: &mut LogHasher) -> Receipt {
         let Self { tx_type, status, cumulative_gas_used, logs_bloom, logs } = self;
-        let logs_bloom = logs_bloom.unwrap_or_else(|| crate::logs_bloom(&logs));
+        let logs_bloom = logs_bloom.unwrap_or_else(|| hasher.bloom(&logs));
         Receipt { tx_type, status, cumulative_gas_used, logs_bloom, logs }
     }
 }
@@ -59,7 +59,8 @@ impl Executed {
     /// Completes the receipts.
     pub fn outcome(self) -> Outcome {
         let mut outcome = self.outcome;
-        outcome.receipts = self.receipts.into_iter().map(ReceiptBody::receipt).collect();
+        let mut hasher = LogHasher::default();
+        outcome.receipts = self.receipts.into_iter().map(|body| body.receipt(&mut hasher)).collect();
         for receipt in &outcome.receipts {
             outcome.logs_bloom |= receipt.logs_bloom;
         }
@@ -255,7 +256,8 @@ impl<'r> BlockExecutor<'r> {
 
     /// Receipts so far.
     pub fn receipts(&self) -> Vec<Receipt> {
-        self.receipts.iter().cloned().map(ReceiptBody::receipt).collect()
+        let mut hasher = LogHasher::default();
+        self.receipts.iter().cloned().map(|body| body.receipt(&mut hasher)).collect()
     }
 
     /// What has changed so far.

@@ -60,7 +60,7 @@ pub use header_rules::{
     withdrawals_root,
 };
 pub use intrinsic::IntrinsicGas;
-pub use receipt::{Receipt, ReceiptStatus, logs_bloom};
+pub use receipt::{LogHasher, Receipt, ReceiptStatus, logs_bloom};
 pub use rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
 pub use runner::{TxEffects, TxRunner, UnitEffects};
 pub use signature::{SRange, Signature, SignatureError};

@@ -10,7 +10,7 @@
 use crate::rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
 use crate::transaction::TxType;
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bloom, keccak256};
+use alloy_primitives::{B256, Bloom, keccak256};
 use rialto_state::{Log, Topics};
 
 /// Most topics a log can have: LOG4 is the last of its opcodes.
@@ -142,27 +142,57 @@ fn read_topics(reader: &mut RlpReader<'_>) -> Result<Topics, DecodeError> {
 
 /// The bloom of `logs`: of their addresses and topics.
 pub fn logs_bloom(logs: &[Log]) -> Bloom {
-    let mut bloom = Bloom::ZERO;
-    let mut previous: Option<&Address> = None;
-    for log in logs {
-        // Contracts tend to log in runs, and setting the same bits again changes nothing.
-        if previous != Some(&log.address) {
-            accrue(&mut bloom, log.address.as_slice());
-            previous = Some(&log.address);
-        }
-        for topic in log.topics.iter() {
-            accrue(&mut bloom, topic.as_slice());
-        }
-    }
-    bloom
+    LogHasher::default().bloom(logs)
 }
 
-/// Adds an address or a topic to `bloom`.
-fn accrue(bloom: &mut Bloom, bytes: &[u8]) {
-    let hash = keccak256(bytes);
-    for word in [0, 2, 4] {
-        let bit = usize::from(u16::from_be_bytes([hash[word], hash[word + 1]]) & 0x7ff);
-        // Bit 0 is the last byte's lowest.
-        bloom.0[255 - bit / 8] |= 1 << (bit % 8);
+/// Makes blooms, and remembers the last hashes: a block's logs are of few contracts and few kinds, and of the same accounts.
+#[derive(Default)]
+pub struct LogHasher {
+    /// By a few bits of what was hashed, which is the rest's to compare.
+    entries: Vec<Hashed>,
+}
+
+/// What was hashed, with its length, and the bits that it sets.
+#[derive(Clone, Copy)]
+struct Hashed {
+    len: u8,
+    bytes: [u8; 32],
+    bits: [u16; 3],
+}
+
+/// Hashes that are remembered, a power of two.
+const REMEMBERED: usize = 256;
+
+impl LogHasher {
+    /// The bloom of `logs`.
+    pub fn bloom(&mut self, logs: &[Log]) -> Bloom {
+        let mut bloom = Bloom::ZERO;
+        for log in logs {
+            self.accrue(&mut bloom, log.address.as_slice());
+            log.topics.iter().for_each(|topic| self.accrue(&mut bloom, topic.as_slice()));
+        }
+        bloom
+    }
+
+    /// Adds an address or a topic to `bloom`.
+    fn accrue(&mut self, bloom: &mut Bloom, bytes: &[u8]) {
+        let mut padded = [0; 32];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        if self.entries.is_empty() {
+            self.entries.resize(REMEMBERED, Hashed { len: 0, bytes: [0; 32], bits: [0; 3] });
+        }
+        // The last bytes of an address and of an address as a topic differ most, and all of a hash.
+        let last = &bytes[bytes.len() - 8..];
+        let mixed = last.iter().fold(0u64, |mixed, byte| mixed.rotate_left(9) ^ u64::from(*byte));
+        let entry = &mut self.entries[(mixed ^ (mixed >> 32)) as usize % REMEMBERED];
+        if usize::from(entry.len) != bytes.len() || entry.bytes != padded {
+            let hash = keccak256(bytes);
+            let bit = |word: usize| u16::from_be_bytes([hash[word], hash[word + 1]]) & 0x7ff;
+            *entry = Hashed { len: bytes.len() as u8, bytes: padded, bits: [bit(0), bit(2), bit(4)] };
+        }
+        for bit in entry.bits.map(usize::from) {
+            // Bit 0 is the last byte's lowest.
+            bloom.0[255 - bit / 8] |= 1 << (bit % 8);
+        }
     }
 }
