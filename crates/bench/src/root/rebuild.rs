@@ -9,9 +9,12 @@ use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, TrieAccount};
 use rialto_state::{Account, MemoryState};
 use rialto_trie::Nibbles;
 
+/// Words of a storage by ascending hashed slots.
+type SortedStorage = Vec<(B256, U256)>;
+
 /// A state by ascending hashed keys.
 pub(crate) struct SortedState {
-    accounts: Vec<(B256, Account, Vec<(B256, U256)>)>,
+    accounts: Vec<(B256, Account, SortedStorage)>,
 }
 
 impl SortedState {
@@ -20,7 +23,8 @@ impl SortedState {
         let mut accounts: Vec<_> = state
             .iter()
             .map(|(address, account)| {
-                let mut storage: Vec<_> = account.storage.iter().map(|(slot, word)| (hashed(slot), *word)).collect();
+                let mut storage: SortedStorage =
+                    account.storage.iter().map(|(slot, word)| (hashed(slot), *word)).collect();
                 storage.sort_unstable();
                 (keccak256(address), account.info, storage)
             })
