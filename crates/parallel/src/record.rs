@@ -46,11 +46,25 @@ pub(crate) struct SlotChange {
     pub after: U256,
 }
 
+/// A bit for each item of a record, by its hash: most of what is looked for is not there.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Filter([u64; 4]);
+
+impl Filter {
+    fn add(&mut self, hash: u64) {
+        self.0[(hash >> 62) as usize] |= 1 << (hash >> 56 & 63);
+    }
+
+    /// Whether it may be there.
+    pub fn may_have(&self, hash: u64) -> bool {
+        self.0[(hash >> 62) as usize] >> (hash >> 56 & 63) & 1 != 0
+    }
+}
+
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Record {
-    /// A bit for each item, by its hash: most of what is looked for is not here.
-    bits: u64,
+    filter: Filter,
     pub accounts: Vec<AccountChange>,
     pub slots: Vec<SlotChange>,
     pub codes: Vec<Code>,
@@ -91,28 +105,29 @@ impl Record {
     }
 
     pub fn add_account(&mut self, change: AccountChange) {
-        self.bits |= 1 << (change.hash >> 58);
+        self.filter.add(change.hash);
         self.accounts.push(change);
     }
 
     pub fn add_slot(&mut self, change: SlotChange) {
-        self.bits |= 1 << (change.hash >> 58);
+        self.filter.add(change.hash);
         self.slots.push(change);
     }
 
-    fn may_have(&self, hash: u64) -> bool {
-        self.bits >> (hash >> 58) & 1 != 0
+    /// What of it is looked at first.
+    pub fn filter(&self) -> Filter {
+        self.filter
     }
 
     /// The account, if it is among the changed.
     pub fn account(&self, hash: u64, address: &Address) -> Option<&AccountChange> {
         let is_it = |change: &&AccountChange| change.hash == hash && change.address == *address;
-        if self.may_have(hash) { self.accounts.iter().find(is_it) } else { None }
+        self.accounts.iter().find(is_it)
     }
 
     /// The slot, if it is among the changed.
     pub fn slot(&self, hash: u64, address: &Address, slot: &U256) -> Option<&SlotChange> {
         let is_it = |change: &&SlotChange| change.hash == hash && change.slot == *slot && change.address == *address;
-        if self.may_have(hash) { self.slots.iter().find(is_it) } else { None }
+        self.slots.iter().find(is_it)
     }
 }

@@ -10,6 +10,7 @@ use crate::record::{AccountChange, Hasher, Record, SlotChange};
 use alloy_primitives::map::B256Map;
 use alloy_primitives::{Address, B256, U256};
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rialto_state::{
     Account, AccountDiff, AccountUse, Code, Diff, Footprint, ReadError, SlotDiff, SlotUse, StateReader,
 };
@@ -19,8 +20,11 @@ pub(crate) struct Replica<'r> {
     reader: &'r (dyn StateReader + Sync),
     pub hasher: Hasher,
     beneficiary: Address,
-    accounts: HashTable<AccountChange>,
-    slots: HashTable<SlotChange>,
+    /// In the order of the first change, with tables of their places by hash.
+    accounts: Vec<AccountChange>,
+    account_places: HashTable<u32>,
+    slots: Vec<SlotChange>,
+    slot_places: HashTable<u32>,
     codes: B256Map<Code>,
     has_wiped: bool,
     tips: U256,
@@ -33,8 +37,10 @@ impl<'r> Replica<'r> {
             reader,
             hasher,
             beneficiary,
-            accounts: HashTable::with_capacity(256),
-            slots: HashTable::with_capacity(256),
+            accounts: Vec::new(),
+            account_places: HashTable::with_capacity(256),
+            slots: Vec::new(),
+            slot_places: HashTable::with_capacity(256),
             codes: B256Map::default(),
             has_wiped: false,
             tips: U256::ZERO,
@@ -47,11 +53,16 @@ impl<'r> Replica<'r> {
     }
 
     fn found_account(&self, hash: u64, address: &Address) -> Option<&AccountChange> {
-        self.accounts.find(hash, |change| change.address == *address)
+        let is_it = |place: &u32| self.accounts[*place as usize].address == *address;
+        self.account_places.find(hash, is_it).map(|place| &self.accounts[*place as usize])
     }
 
     fn found_slot(&self, hash: u64, address: &Address, slot: &U256) -> Option<&SlotChange> {
-        self.slots.find(hash, |change| change.slot == *slot && change.address == *address)
+        let is_it = |place: &u32| {
+            let change = &self.slots[*place as usize];
+            change.slot == *slot && change.address == *address
+        };
+        self.slot_places.find(hash, is_it).map(|place| &self.slots[*place as usize])
     }
 
     /// The account, if anything is known of it that the reader does not know.
@@ -174,15 +185,33 @@ impl<'r> Replica<'r> {
                 self.has_wiped = true;
                 self.slots.iter_mut().filter(|slot| slot.address == change.address).for_each(|s| s.after = U256::ZERO);
             }
-            let is_it = |other: &AccountChange| other.address == change.address;
-            let mut entry = self.accounts.entry(change.hash, is_it, |other| other.hash).or_insert(*change);
-            let cell = entry.get_mut();
-            cell.after = change.after;
-            cell.is_wiped |= change.is_wiped;
+            let accounts = &mut self.accounts;
+            let is_it = |place: &u32| accounts[*place as usize].address == change.address;
+            match self.account_places.entry(change.hash, is_it, |place| accounts[*place as usize].hash) {
+                Entry::Occupied(entry) => {
+                    let cell = &mut accounts[*entry.get() as usize];
+                    cell.after = change.after;
+                    cell.is_wiped |= change.is_wiped;
+                }
+                Entry::Vacant(entry) => {
+                    entry.insert(accounts.len() as u32);
+                    accounts.push(*change);
+                }
+            }
         }
         for change in &record.slots {
-            let is_it = |other: &SlotChange| other.slot == change.slot && other.address == change.address;
-            self.slots.entry(change.hash, is_it, |other| other.hash).or_insert(*change).get_mut().after = change.after;
+            let slots = &mut self.slots;
+            let is_it = |place: &u32| {
+                let other = &slots[*place as usize];
+                other.slot == change.slot && other.address == change.address
+            };
+            match self.slot_places.entry(change.hash, is_it, |place| slots[*place as usize].hash) {
+                Entry::Occupied(entry) => slots[*entry.get() as usize].after = change.after,
+                Entry::Vacant(entry) => {
+                    entry.insert(slots.len() as u32);
+                    slots.push(*change);
+                }
+            }
         }
         self.tips = self.tips.saturating_add(record.tip);
     }
@@ -230,7 +259,7 @@ impl<'r> Replica<'r> {
             accounts.push(AccountChange { hash, address, before, after, is_wiped });
         }
         accounts.sort_unstable_by_key(|change| change.address);
-        let mut slots: Vec<SlotChange> = self.slots.into_iter().collect();
+        let mut slots = self.slots;
         slots.sort_unstable_by_key(|change| (change.address, change.slot));
         ordered(accounts, slots, &self.codes, self.reader)
     }

@@ -48,6 +48,8 @@ use std::ops::Range;
 const MAX_RUNS: u8 = 4;
 /// How far ahead of the last committed unit others are run, for each thread.
 const AHEAD_FOR_EACH_THREAD: usize = 64;
+/// How many of the units right before it, that are not committed, a unit sees.
+const MAX_LAYERS: usize = 12;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
@@ -74,11 +76,11 @@ pub struct Counts {
 #[derive(Default)]
 struct Entry {
     /// What the unit did when it was first run, if that was before its turn.
-    estimate: OnceLock<Record>,
+    estimate: OnceLock<Box<Record>>,
     /// What it did, if that is not what the estimate says.
-    last: OnceLock<Record>,
+    last: OnceLock<Box<Record>>,
     /// What came of it, once it is committed.
-    result: Mutex<Option<UnitResult>>,
+    result: Mutex<Option<Box<UnitResult>>>,
 }
 
 impl Entry {
@@ -324,7 +326,7 @@ impl<'a> Run<'a> {
             && self.committed.0.load(Ordering::Acquire) < unit
         {
             let hasher = &worker.view.replica.borrow().hasher;
-            let _ = self.log[unit].estimate.set(Record::guess(&effects.footprint, hasher, waiting.tips));
+            let _ = self.log[unit].estimate.set(Box::new(Record::guess(&effects.footprint, hasher, waiting.tips)));
         }
         worker.waiting.push_back(waiting);
         true
@@ -344,7 +346,8 @@ impl<'a> Run<'a> {
 
     fn aim<'l>(&'l self, worker: &Worker<'_, 'l, '_>, unit: usize) {
         let applied = worker.applied;
-        let layers = self.log[applied..unit].iter().filter_map(|entry| entry.estimate.get());
+        let first = applied.max(unit.saturating_sub(MAX_LAYERS));
+        let layers = self.log[first..unit].iter().filter_map(|entry| entry.estimate.get().map(|record| &**record));
         let foreseen = self.units[unit].clone().filter_map(|position| {
             let previous = self.previous[position]?;
             (previous >= applied).then(|| (self.senders[position], self.block.transactions[position].nonce))
@@ -420,7 +423,7 @@ impl<'a> Run<'a> {
         }
         worker.view.replica.borrow_mut().apply(&record);
         let entry = &self.log[unit];
-        let _ = entry.last.set(record);
+        let _ = entry.last.set(Box::new(record));
         let listed = self.has_list.then_some((footprint, changes));
         worker.applied = unit + 1;
         self.committed.0.store(unit + 1, Ordering::Release);
@@ -430,7 +433,7 @@ impl<'a> Run<'a> {
             (outcome, logs_bloom)
         };
         let outcomes = outcomes.into_iter().map(with_bloom).collect();
-        *lock(&entry.result) = Some(UnitResult { outcomes, listed });
+        *lock(&entry.result) = Some(Box::new(UnitResult { outcomes, listed }));
         Some(())
     }
 
@@ -478,7 +481,7 @@ impl<'a> Run<'a> {
         own.aim(std::iter::empty(), std::iter::empty());
         let committed = self.committed.0.load(Ordering::Acquire);
         for (entry, range) in self.log.iter().zip(&self.units).take(committed) {
-            let UnitResult { outcomes, listed } = self.result(entry);
+            let UnitResult { outcomes, listed } = *self.result(entry);
             if let (Some(list), Some((footprint, changes))) = (executor.access_list(), listed) {
                 list.access_account(&self.block.header.beneficiary);
                 list.access_all_read(&footprint);
@@ -506,7 +509,7 @@ impl<'a> Run<'a> {
     }
 
     /// What is kept of a committed unit. Whoever committed it may still be hashing its logs.
-    fn result(&self, entry: &Entry) -> UnitResult {
+    fn result(&self, entry: &Entry) -> Box<UnitResult> {
         loop {
             if let Some(result) = lock(&entry.result).take() {
                 return result;

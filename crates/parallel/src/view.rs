@@ -8,7 +8,7 @@
 //! or the block is not valid. The view says so, and the check at its turn finds out whether it was true. So a sender's
 //! transactions run at the same time like anybody's.
 
-use crate::record::Record;
+use crate::record::{Filter, Record};
 use crate::replica::{Replica, with_tips};
 use alloy_primitives::{Address, B256, U256};
 use rialto_state::{Account, Code, Footprint, ReadError, StateReader};
@@ -19,7 +19,7 @@ pub(crate) struct View<'l, 'r> {
     pub replica: RefCell<Replica<'r>>,
     beneficiary: Address,
     /// Of units before this one, in their order.
-    layers: RefCell<Vec<&'l Record>>,
+    layers: RefCell<Vec<(Filter, &'l Record)>>,
     foreseen: RefCell<Vec<(Address, u64)>>,
     has_guessed: Cell<bool>,
     /// Tips of the unit so far that the fee recipient has not got.
@@ -44,7 +44,7 @@ impl<'l, 'r> View<'l, 'r> {
     pub fn aim(&self, layers: impl Iterator<Item = &'l Record>, foreseen: impl Iterator<Item = (Address, u64)>) {
         let mut own = self.layers.borrow_mut();
         own.clear();
-        own.extend(layers);
+        own.extend(layers.map(|layer| (layer.filter(), layer)));
         let mut own = self.foreseen.borrow_mut();
         own.clear();
         own.extend(foreseen);
@@ -78,8 +78,9 @@ impl<'l, 'r> View<'l, 'r> {
         let hash = replica.hasher.account(address);
         let is_paid = *address == self.beneficiary;
         let mut tips = if is_paid { self.tips.get() } else { U256::ZERO };
-        for layer in self.layers.borrow().iter().rev() {
-            if let Some(change) = layer.account(hash, address) {
+        for (filter, layer) in self.layers.borrow().iter().rev() {
+            let found = if filter.may_have(hash) { layer.account(hash, address) } else { None };
+            if let Some(change) = found {
                 return Ok(self.guessed(with_tips(change.after, tips)));
             }
             if is_paid {
@@ -105,7 +106,9 @@ impl StateReader for View<'_, '_> {
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
         let replica = self.replica.borrow();
         let hash = replica.hasher.slot(address, slot);
-        if let Some(change) = self.layers.borrow().iter().rev().find_map(|layer| layer.slot(hash, address, slot)) {
+        let layers = self.layers.borrow();
+        let mut seen = layers.iter().rev().filter(|(filter, _)| filter.may_have(hash));
+        if let Some(change) = seen.find_map(|(_, layer)| layer.slot(hash, address, slot)) {
             return Ok(self.guessed(change.after));
         }
         match replica.known_slot(hash, address, slot) {
@@ -126,7 +129,7 @@ impl StateReader for View<'_, '_> {
             return Ok(code.clone());
         }
         let layers = self.layers.borrow();
-        match layers.iter().flat_map(|layer| &layer.codes).find(|code| code.hash() == *code_hash) {
+        match layers.iter().flat_map(|(_, layer)| &layer.codes).find(|code| code.hash() == *code_hash) {
             Some(code) => Ok(code.clone()),
             None => replica.reader().code(code_hash),
         }

@@ -865,14 +865,15 @@ impl<'r> Journal<'r> {
             codes.dedup_by_key(|code| code.hash());
         }
         let used = |slot: &&SlotEntry| slot.loaded && (slot.generation == 0 || self.is_changed_slot(slot));
-        let slots = self.slots.iter().filter(used).map(|slot| SlotUse {
+        let mut slots = Vec::with_capacity(self.slots.len());
+        slots.extend(self.slots.iter().filter(used).map(|slot| SlotUse {
             is_read: slot.generation == 0,
             account: slot.account,
             slot: slot.key,
             before: slot.base,
             after: if self.is_changed_slot(slot) { slot.value } else { slot.base },
-        });
-        Footprint { slots: slots.collect(), accounts, codes }
+        }));
+        Footprint { accounts, slots, codes }
     }
 
     /// Forgets everything, changes as well as what was read, and keeps the room for it. No id is valid any more.
