@@ -132,6 +132,19 @@ impl<'r> Replica<'r> {
         footprint.account_reads().all(holds) && footprint.slot_reads().all(is_as_before)
     }
 
+    /// Whether every account that a footprint changes is, to the last wei, what was read of it: what was read is current, so only
+    /// balances can have moved.
+    pub fn is_exact(&self, footprint: &Footprint) -> bool {
+        !footprint.has_deletion()
+            && footprint.accounts.iter().filter(|used| used.is_changed()).all(|used| {
+                let address = &used.read.address;
+                *address != self.beneficiary
+                    && self
+                        .found_account(self.hasher.account(address), address)
+                        .is_none_or(|known| known.after == used.read.account)
+            })
+    }
+
     /// What a footprint changes, if what was read is current: balances as they become. `tip` goes to the fee recipient, after
     /// `tips_ahead` that are in what was read of it. `None` where a balance would not be one.
     pub fn record_of(
@@ -236,30 +249,23 @@ impl<'r> Replica<'r> {
 
     /// What all that was committed changed.
     pub fn into_diff(self) -> Result<Diff, ReadError> {
-        let beneficiary_hash = self.hasher.account(&self.beneficiary);
-        let paid = if self.tips.is_zero() {
-            None
-        } else {
-            let before = match self.found_account(beneficiary_hash, &self.beneficiary) {
-                Some(change) => change.before,
-                None => self.reader.account(&self.beneficiary)?,
-            };
-            Some((before, self.account(beneficiary_hash, &self.beneficiary)?))
+        let mut accounts: Vec<&AccountChange> =
+            self.accounts.iter().filter(|change| change.address != self.beneficiary).collect();
+        let hash = self.hasher.account(&self.beneficiary);
+        let found = self.found_account(hash, &self.beneficiary);
+        // Who changed it first may have found tips in it, so what it was is asked again.
+        let paid = AccountChange {
+            hash,
+            address: self.beneficiary,
+            before: self.reader.account(&self.beneficiary)?,
+            after: self.account(hash, &self.beneficiary)?,
+            is_wiped: found.is_some_and(|found| found.is_wiped),
         };
-        let is_paid = |address: &Address| paid.is_some() && *address == self.beneficiary;
-        let mut accounts: Vec<AccountChange> =
-            self.accounts.iter().filter(|change| !is_paid(&change.address)).copied().collect();
-        if let Some(own) = accounts.iter_mut().find(|change| change.address == self.beneficiary) {
-            // Who changed it first may have found tips in it.
-            own.before = self.reader.account(&self.beneficiary)?;
-        }
-        if let Some((before, after)) = paid {
-            let (hash, address) = (beneficiary_hash, self.beneficiary);
-            let is_wiped = self.is_wiped(&address);
-            accounts.push(AccountChange { hash, address, before, after, is_wiped });
+        if found.is_some() || !self.tips.is_zero() {
+            accounts.push(&paid);
         }
         accounts.sort_unstable_by_key(|change| change.address);
-        let mut slots = self.slots;
+        let mut slots: Vec<&SlotChange> = self.slots.iter().collect();
         slots.sort_unstable_by_key(|change| (change.address, change.slot));
         ordered(accounts, slots, &self.codes, self.reader)
     }
@@ -267,8 +273,8 @@ impl<'r> Replica<'r> {
 
 /// Puts sorted changes together to a diff.
 fn ordered(
-    accounts: Vec<AccountChange>,
-    slots: Vec<SlotChange>,
+    accounts: Vec<&AccountChange>,
+    slots: Vec<&SlotChange>,
     codes: &B256Map<Code>,
     reader: &dyn StateReader,
 ) -> Result<Diff, ReadError> {

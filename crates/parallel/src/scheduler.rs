@@ -36,7 +36,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, OnceLock, Ordering,
 use crate::units::units;
 use crate::view::View;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
-use rialto_state::{StateReader, TxChanges};
+use rialto_state::{AccountUse, Diff, Footprint, StateReader, TxChanges};
 use rialto_stf::{
     Block, BlockExecutor, ChainSpec, LogHasher, Outcome, TxOutcome, TxRunner, UnitEffects, set_balance_change,
     validate_body,
@@ -79,8 +79,8 @@ struct Entry {
     estimate: OnceLock<Box<Record>>,
     /// What it did, if that is not what the estimate says.
     last: OnceLock<Box<Record>>,
-    /// What came of it, once it is committed.
-    result: Mutex<Option<Box<UnitResult>>>,
+    /// Where a list is made: what was read, and what each transaction changed.
+    listed: Mutex<Option<(Footprint, Vec<TxChanges>)>>,
 }
 
 impl Entry {
@@ -90,13 +90,8 @@ impl Entry {
     }
 }
 
-/// What is kept of a committed unit for the end.
-struct UnitResult {
-    /// What each transaction did, with the bloom filter of its logs.
-    outcomes: Vec<(TxOutcome, Bloom)>,
-    /// Where a list is made: what was read, and what each transaction changed.
-    listed: Option<(rialto_state::Footprint, Vec<TxChanges>)>,
-}
+/// What a transaction did, with the bloom filter of its logs.
+type Done = Box<(TxOutcome, Bloom)>;
 
 /// A block under way.
 struct Run<'a> {
@@ -106,6 +101,8 @@ struct Run<'a> {
     /// For each transaction the unit of the previous one of its sender, if that is another unit.
     previous: Vec<Option<usize>>,
     log: Vec<Entry>,
+    /// What the transactions of committed units did.
+    outcomes: Vec<Mutex<Option<Done>>>,
     max_ahead: usize,
     /// Whether what changed is to be listed (EIP-7928).
     has_list: bool,
@@ -187,18 +184,16 @@ pub(crate) fn run(
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
     let run = Run::new(block, senders, strategy, rules.has_access_lists);
     let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary);
-    let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
-    executor.begin().ok()?;
-    let begun = executor.take_diff();
+    let begun = OnceLock::default();
     let check_body = || {
         let is_known = strategy.is_body_known || run.flags.0.is_body_taken.swap(true, Ordering::Relaxed);
         if !is_known && validate_body(rules, block).is_err() {
             run.flags.0.has_failed.store(true, Ordering::Release);
         }
     };
-    let work = || {
+    let work = |begun: &Diff| {
         let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
-        replica.apply_diff(&begun);
+        replica.apply_diff(begun);
         let view = View::new(replica, beneficiary);
         let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
@@ -216,17 +211,21 @@ pub(crate) fn run(
         strategy.threads,
         || {
             check_body();
-            if run.is_complete() {
-                return;
-            }
+            let Some(begun) = run.wait_for_beginning(&begun) else { return };
             // While the caller writes the receipts, somebody puts the changes in order.
-            let replica = work();
+            let replica = work(begun);
             if run.is_complete() && !run.flags.0.is_diff_taken.swap(true, Ordering::Relaxed) {
                 *lock(&diff) = replica.into_diff().ok();
             }
         },
         || {
-            own.replica.replace(work());
+            let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
+            if executor.begin().is_err() {
+                run.fail();
+                return None;
+            }
+            let _ = begun.set(executor.take_diff());
+            own.replica.replace(work(begun.get()?));
             check_body();
             run.finish(executor, &own)
         },
@@ -235,6 +234,7 @@ pub(crate) fn run(
         return None;
     }
     outcome.diff = match lock(&diff).take() {
+        Some(diff) if outcome.diff.accounts.is_empty() => diff,
         Some(diff) => diff.then(&outcome.diff),
         None => {
             let mut replica = own.replica.into_inner();
@@ -263,6 +263,7 @@ impl<'a> Run<'a> {
             senders,
             previous,
             log: units.iter().map(|_| Entry::default()).collect(),
+            outcomes: senders.iter().map(|_| Mutex::default()).collect(),
             units,
             max_ahead: AHEAD_FOR_EACH_THREAD * strategy.threads.get(),
             has_list,
@@ -297,6 +298,25 @@ impl<'a> Run<'a> {
                 yield_now();
             }
             self.catch_up(&mut worker);
+        }
+    }
+
+    /// Ends everything: something went wrong.
+    fn fail(&self) {
+        self.flags.0.has_failed.store(true, Ordering::Release);
+        self.flags.0.is_over.store(true, Ordering::Release);
+    }
+
+    /// What came before the transactions. `None` where there is nothing left to do.
+    fn wait_for_beginning<'b>(&self, begun: &'b OnceLock<Diff>) -> Option<&'b Diff> {
+        loop {
+            if self.is_complete() || self.flags.0.is_over.load(Ordering::Acquire) {
+                return None;
+            }
+            match begun.get() {
+                Some(begun) => return Some(begun),
+                None => yield_now(),
+            }
         }
     }
 
@@ -390,8 +410,7 @@ impl<'a> Run<'a> {
             let Some(waiting) = worker.waiting.pop_front() else { return has_committed };
             has_committed = true;
             if self.commit(worker, waiting).is_none() {
-                self.flags.0.has_failed.store(true, Ordering::Release);
-                self.flags.0.is_over.store(true, Ordering::Release);
+                self.fail();
             }
         }
     }
@@ -410,30 +429,44 @@ impl<'a> Run<'a> {
         let is_ahead = is_current(&waiting);
         let was_in_turn = waiting.checked_at == unit;
         self.count(unit, is_ahead, was_in_turn);
-        let Waiting { effects, tips, has_guessed, .. } =
+        let Waiting { effects, tips, has_guessed, runs, .. } =
             if is_ahead { waiting } else { self.run_unit(worker, unit, waiting.runs) };
         let UnitEffects { outcomes, mut footprint, mut changes } = effects?;
         let beneficiary = self.block.header.beneficiary;
-        let is_paid = |used: &rialto_state::AccountUse| used.read.address == beneficiary && used.is_changed();
+        let is_paid = |used: &AccountUse| used.read.address == beneficiary && used.is_changed();
         // Where the fee recipient's account itself was changed, what it was owed is in it.
         let tip = if footprint.accounts.iter().any(is_paid) { U256::ZERO } else { tips };
-        let record = worker.view.replica.borrow().record_of(&mut footprint, has_guessed, (tip, tips))?;
-        if let Some(changes) = changes.first_mut() {
-            self.correct_balances(worker, &record, changes)?;
-        }
-        worker.view.replica.borrow_mut().apply(&record);
         let entry = &self.log[unit];
-        let _ = entry.last.set(Box::new(record));
-        let listed = self.has_list.then_some((footprint, changes));
+        let estimate = entry.estimate.get().filter(|estimate| {
+            // What was estimated, by the first run, is what it is, to the last balance.
+            is_ahead
+                && runs == 1
+                && !has_guessed
+                && estimate.tip == tip
+                && worker.view.replica.borrow().is_exact(&footprint)
+        });
+        let made = match estimate {
+            Some(_) => None,
+            None => Some(Box::new(worker.view.replica.borrow().record_of(&mut footprint, has_guessed, (tip, tips))?)),
+        };
+        let record = made.as_ref().or(estimate)?;
+        if let Some(changes) = changes.first_mut() {
+            self.correct_balances(worker, record, changes)?;
+        }
+        worker.view.replica.borrow_mut().apply(record);
+        if let Some(made) = made {
+            let _ = entry.last.set(made);
+        }
         worker.applied = unit + 1;
         self.committed.0.store(unit + 1, Ordering::Release);
-        // Others need not wait for this; whoever ends the block waits for all threads.
-        let with_bloom = |outcome: TxOutcome| {
+        // Others need not wait for this.
+        if self.has_list {
+            *lock(&entry.listed) = Some((footprint, changes));
+        }
+        for (position, outcome) in self.units[unit].clone().zip(outcomes) {
             let logs_bloom = worker.log_hasher.bloom(&outcome.logs);
-            (outcome, logs_bloom)
-        };
-        let outcomes = outcomes.into_iter().map(with_bloom).collect();
-        *lock(&entry.result) = Some(Box::new(UnitResult { outcomes, listed }));
+            *lock(&self.outcomes[position]) = Some(Box::new((outcome, logs_bloom)));
+        }
         Some(())
     }
 
@@ -480,18 +513,19 @@ impl<'a> Run<'a> {
         }
         own.aim(std::iter::empty(), std::iter::empty());
         let committed = self.committed.0.load(Ordering::Acquire);
-        for (entry, range) in self.log.iter().zip(&self.units).take(committed) {
-            let UnitResult { outcomes, listed } = *self.result(entry);
-            if let (Some(list), Some((footprint, changes))) = (executor.access_list(), listed) {
+        let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
+        if let Some(list) = executor.access_list() {
+            for entry in &self.log[..committed] {
+                let (footprint, changes) = self.wait_for(&entry.listed);
                 list.access_account(&self.block.header.beneficiary);
                 list.access_all_read(&footprint);
                 changes.into_iter().for_each(|changes| list.end_part(changes));
             }
-            for (transaction, (outcome, logs_bloom)) in self.block.transactions[range.clone()].iter().zip(outcomes) {
-                executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
-            }
         }
-        let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
+        for (transaction, outcome) in self.block.transactions.iter().zip(&self.outcomes).take(rest) {
+            let (outcome, logs_bloom) = *self.wait_for(outcome);
+            executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+        }
         for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
             executor.transaction(transaction, *sender).ok()?;
         }
@@ -508,11 +542,11 @@ impl<'a> Run<'a> {
         Some((outcome, counts))
     }
 
-    /// What is kept of a committed unit. Whoever committed it may still be hashing its logs.
-    fn result(&self, entry: &Entry) -> Box<UnitResult> {
+    /// What is kept of a committed unit. Whoever committed it may still be at it.
+    fn wait_for<T>(&self, kept: &Mutex<Option<T>>) -> T {
         loop {
-            if let Some(result) = lock(&entry.result).take() {
-                return result;
+            if let Some(kept) = lock(kept).take() {
+                return kept;
             }
             yield_now();
         }
