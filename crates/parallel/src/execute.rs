@@ -51,7 +51,8 @@ fn execute_unchecked<'r>(
     strategy: &Strategy<'r>,
 ) -> Result<(Outcome, Counts), BlockError> {
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
-    let is_for_threads = is_for_threads(rules, block, strategy);
+    let is_for_list = is_for_threads(rules, block, strategy, 5);
+    let is_for_threads = is_for_threads(rules, block, strategy, 8);
     let recovered = match senders {
         Some(senders) => {
             assert_eq!(senders.len(), block.transactions.len(), "one sender for each transaction");
@@ -59,7 +60,7 @@ fn execute_unchecked<'r>(
         }
         None => recover_senders(chain, rules, block, strategy.threads),
     };
-    if let (true, Some(list), Ok(recovered)) = (is_for_threads, strategy.access_list, &recovered) {
+    if let (true, Some(list), Ok(recovered)) = (is_for_list, strategy.access_list, &recovered) {
         let senders = senders.unwrap_or(recovered);
         let job = list::Job {
             chain,
@@ -88,11 +89,15 @@ fn execute_unchecked<'r>(
     Ok((outcome, Counts { alone: block.transactions.len(), ..Counts::default() }))
 }
 
-/// Whether more threads than one can run the block, and would be faster.
-fn is_for_threads(rules: &BlockRules, block: &Block, strategy: &Strategy<'_>) -> bool {
+/// Gas of a transfer.
+const TRANSFER_GAS: u64 = 21_000;
+
+/// Whether more threads than one can run the block, and would be faster if it takes them this many fifths of the least gas.
+fn is_for_threads(rules: &BlockRules, block: &Block, strategy: &Strategy<'_>, fifths: u64) -> bool {
+    let transfers = TRANSFER_GAS.saturating_mul(block.transactions.len() as u64);
     strategy.threads.get() > 1
         && block.transactions.len() >= strategy.min_transactions
-        && block.header.gas_used >= strategy.min_gas
+        && block.header.gas_used.saturating_sub(transfers) >= strategy.min_gas.saturating_mul(fifths) / 5
         && rules.has_status_receipts
         && rules.vm.clears_empty_accounts
 }

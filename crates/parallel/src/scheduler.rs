@@ -51,9 +51,9 @@ const AHEAD_FOR_EACH_THREAD: usize = 64;
 /// How many of the units right before it, that are not committed, a unit sees.
 const MAX_LAYERS: usize = 12;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
-const REMEMBERED: u32 = 16;
+const REMEMBERED: u32 = 12;
 /// With so many of them, one thread goes on alone.
-const TOO_MANY_AGAIN: u32 = 11;
+const TOO_MANY_AGAIN: u32 = 7;
 /// Looks for something to do before a thread lets others have the core.
 const SPINS: usize = 200;
 
@@ -167,6 +167,13 @@ struct Worker<'v, 'l, 'r> {
     log_hasher: LogHasher,
 }
 
+/// The receipts so far, which the caller's thread writes while others run transactions.
+struct Receipts<'e> {
+    executor: BlockExecutor<'e>,
+    /// The next transaction.
+    next: usize,
+}
+
 /// Runs the block on several threads. `None` where something went wrong.
 pub(crate) fn run(
     chain: &ChainSpec,
@@ -191,19 +198,15 @@ pub(crate) fn run(
             run.flags.0.has_failed.store(true, Ordering::Release);
         }
     };
-    let work = |begun: &Diff| {
+    let work = |begun: &Diff, receipts: Option<&mut Receipts<'_>>| {
         let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
         replica.apply_diff(begun);
         let view = View::new(replica, beneficiary);
         let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
-        run.work(Worker {
-            view: &view,
-            runner,
-            waiting: VecDeque::new(),
-            applied: 0,
-            log_hasher: LogHasher::default(),
-        });
+        let worker =
+            Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0, log_hasher: LogHasher::default() };
+        run.work(worker, receipts);
         view.replica.into_inner()
     };
     let diff = Mutex::new(None);
@@ -213,7 +216,7 @@ pub(crate) fn run(
             check_body();
             let Some(begun) = run.wait_for_beginning(&begun) else { return };
             // While the caller writes the receipts, somebody puts the changes in order.
-            let replica = work(begun);
+            let replica = work(begun, None);
             if run.is_complete() && !run.flags.0.is_diff_taken.swap(true, Ordering::Relaxed) {
                 *lock(&diff) = replica.into_diff().ok();
             }
@@ -225,9 +228,10 @@ pub(crate) fn run(
                 return None;
             }
             let _ = begun.set(executor.take_diff());
-            own.replica.replace(work(begun.get()?));
+            let mut receipts = Receipts { executor, next: 0 };
+            own.replica.replace(work(begun.get()?, Some(&mut receipts)));
             check_body();
-            run.finish(executor, &own)
+            run.finish(receipts, &own)
         },
     )?;
     if run.flags.0.has_failed.load(Ordering::Acquire) {
@@ -276,7 +280,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs and commits units until all are committed, and are in the replica, or one thread is to go on alone.
-    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>) {
+    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>, mut receipts: Option<&mut Receipts<'_>>) {
         self.working.0.fetch_add(1, Ordering::AcqRel);
         let mut idle = 0;
         while !self.flags.0.is_over.load(Ordering::Acquire) {
@@ -289,6 +293,12 @@ impl<'a> Run<'a> {
                 continue;
             }
             idle += 1;
+            // There is nothing better to do.
+            if let Some(receipts) = &mut receipts
+                && self.write_receipts(receipts).is_none()
+            {
+                self.fail();
+            }
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
         self.working.0.fetch_sub(1, Ordering::AcqRel);
@@ -506,14 +516,29 @@ impl<'a> Run<'a> {
         Some(())
     }
 
+    /// Writes the receipts of transactions that are committed, as far as there are. `None` where the block has no room for one.
+    fn write_receipts(&self, receipts: &mut Receipts<'_>) -> Option<()> {
+        while let Some(outcome) = self.outcomes.get(receipts.next) {
+            let Some((outcome, logs_bloom)) = lock(outcome).take().map(|done| *done) else { break };
+            let transaction = &self.block.transactions[receipts.next];
+            receipts.executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+            receipts.next += 1;
+        }
+        Some(())
+    }
+
     /// Takes what was committed to the executor, and runs what was not.
-    fn finish(&self, mut executor: BlockExecutor<'_>, own: &View<'_, '_>) -> Option<(Outcome, Counts)> {
+    fn finish(&self, mut receipts: Receipts<'_>, own: &View<'_, '_>) -> Option<(Outcome, Counts)> {
         if self.flags.0.has_failed.load(Ordering::Acquire) {
             return None;
         }
         own.aim(std::iter::empty(), std::iter::empty());
         let committed = self.committed.0.load(Ordering::Acquire);
         let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
+        while receipts.next < rest {
+            self.write_receipts(&mut receipts)?;
+        }
+        let mut executor = receipts.executor;
         if let Some(list) = executor.access_list() {
             for entry in &self.log[..committed] {
                 let (footprint, changes) = self.wait_for(&entry.listed);
@@ -521,10 +546,6 @@ impl<'a> Run<'a> {
                 list.access_all_read(&footprint);
                 changes.into_iter().for_each(|changes| list.end_part(changes));
             }
-        }
-        for (transaction, outcome) in self.block.transactions.iter().zip(&self.outcomes).take(rest) {
-            let (outcome, logs_bloom) = *self.wait_for(outcome);
-            executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
         }
         for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
             executor.transaction(transaction, *sender).ok()?;

@@ -16,7 +16,8 @@ pub struct Strategy<'a> {
     pub access_list: Option<&'a BlockAccessList>,
     /// Blocks of fewer transactions are run by one thread, since starting others would take longer than they do.
     pub min_transactions: usize,
-    /// Blocks that use less gas are run by one thread, for the same reason.
+    /// Blocks that use less gas, not counting what a transfer takes for each transaction, are run by one thread, for the same
+    /// reason; where no access list says what depends on what, those that use less than 1.6 times as much.
     pub min_gas: u64,
     /// Whether the caller knows that the block's body is the one that its header commits to ([`rialto_stf::validate_body`]).
     pub is_body_known: bool,
@@ -25,8 +26,8 @@ pub struct Strategy<'a> {
 impl Strategy<'_> {
     /// Fewer transactions are not worth another thread.
     pub const MIN_TRANSACTIONS: usize = 4;
-    /// Less gas is not worth another thread: it takes some hundred microseconds.
-    pub const MIN_GAS: u64 = 500_000;
+    /// Less gas is not worth another thread: what it pays for takes half a millisecond. Transfers take next to no time.
+    pub const MIN_GAS: u64 = 2_000_000;
 
     /// One thread that interprets.
     pub const SEQUENTIAL: Self = Self {
