@@ -27,11 +27,13 @@ pub const CORES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// Halvings in fitting the cost of a run: the error is below a billionth of a block's time.
 const FIT_STEPS: usize = 30;
 /// Gas that the transactions of a unit may use together, unless it is one.
-const UNIT_GAS: u64 = 250_000;
+const UNIT_GAS: u64 = 400_000;
 /// Most transactions of a unit.
-const UNIT_TRANSACTIONS: usize = 12;
-/// Units ahead of the last committed one that each core may cause; also units that each should get.
+const UNIT_TRANSACTIONS: usize = 16;
+/// Units that each core should get.
 const UNITS_PER_CORE: usize = 8;
+/// Units ahead of the last committed one that each core may cause.
+const AHEAD_PER_CORE: usize = 64;
 /// Runs of a unit at most, the one in its turn included.
 const MAX_RUNS: usize = 4;
 
@@ -229,7 +231,7 @@ impl Replay {
         if waiting.front().is_some_and(|front| front.unit == self.committed) {
             return Some(self.run_again(core, 0, now));
         }
-        let end = self.units.len().min(self.committed + UNITS_PER_CORE * self.cores.len());
+        let end = self.units.len().min(self.committed + AHEAD_PER_CORE * self.cores.len());
         if self.next < end {
             let unit = self.next;
             self.next += 1;

@@ -53,11 +53,7 @@ const MAX_LAYERS: usize = 12;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
-const TOO_MANY_AGAIN: u32 = 13;
-/// Of the first units of a block so many are enough, ...
-const TOO_MANY_OF_FIRST: u32 = 5;
-/// ... that is of so many units.
-const FIRST: usize = 9;
+const TOO_MANY_AGAIN: u32 = 11;
 /// Looks for something to do before a thread lets others have the core.
 const SPINS: usize = 200;
 
@@ -496,8 +492,7 @@ impl<'a> Run<'a> {
         }
         let again = tally.last.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
         tally.last.store(again, Ordering::Relaxed);
-        let most = if unit < FIRST { TOO_MANY_OF_FIRST } else { TOO_MANY_AGAIN };
-        if (again & ((1 << REMEMBERED) - 1)).count_ones() >= most {
+        if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
             self.flags.0.is_over.store(true, Ordering::Release);
         }
     }
