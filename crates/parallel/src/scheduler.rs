@@ -38,8 +38,8 @@ use crate::view::View;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
 use rialto_state::{AccountUse, Diff, Footprint, StateReader, TxChanges};
 use rialto_stf::{
-    Block, BlockExecutor, ChainSpec, LogHasher, Outcome, TxOutcome, TxRunner, UnitEffects, set_balance_change,
-    validate_body,
+    Block, BlockExecutor, BlockRules, ChainSpec, LogHasher, Outcome, TxOutcome, TxRunner, UnitEffects,
+    set_balance_change, validate_body,
 };
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -192,12 +192,6 @@ pub(crate) fn run(
     let run = Run::new(block, senders, strategy, rules.has_access_lists);
     let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary);
     let begun = OnceLock::default();
-    let check_body = || {
-        let is_known = strategy.is_body_known || run.flags.0.is_body_taken.swap(true, Ordering::Relaxed);
-        if !is_known && validate_body(rules, block).is_err() {
-            run.flags.0.has_failed.store(true, Ordering::Release);
-        }
-    };
     let work = |begun: &Diff, receipts: Option<&mut Receipts<'_>>| {
         let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
         replica.apply_diff(begun);
@@ -213,7 +207,7 @@ pub(crate) fn run(
     let (mut outcome, counts) = beside(
         strategy.threads,
         || {
-            check_body();
+            run.check_body(rules);
             let Some(begun) = run.wait_for_beginning(&begun) else { return };
             // While the caller writes the receipts, somebody puts the changes in order.
             let replica = work(begun, None);
@@ -230,7 +224,7 @@ pub(crate) fn run(
             let _ = begun.set(executor.take_diff());
             let mut receipts = Receipts { executor, next: 0 };
             own.replica.replace(work(begun.get()?, Some(&mut receipts)));
-            check_body();
+            run.check_body(rules);
             run.finish(receipts, &own)
         },
     )?;
@@ -274,7 +268,7 @@ impl<'a> Run<'a> {
             next: Line::default(),
             committed: Line::default(),
             tally: Line::default(),
-            flags: Line::default(),
+            flags: Line(Flags { is_body_taken: AtomicBool::new(strategy.is_body_known), ..Flags::default() }),
             working: Line::default(),
         }
     }
@@ -308,6 +302,14 @@ impl<'a> Run<'a> {
                 yield_now();
             }
             self.catch_up(&mut worker);
+        }
+    }
+
+    /// Compares the block's body with its header, unless somebody else has, or it is known.
+    fn check_body(&self, rules: &BlockRules) {
+        let is_taken = self.flags.0.is_body_taken.swap(true, Ordering::Relaxed);
+        if !is_taken && validate_body(rules, self.block).is_err() {
+            self.flags.0.has_failed.store(true, Ordering::Release);
         }
     }
 
