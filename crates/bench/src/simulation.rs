@@ -181,9 +181,12 @@ impl Replay {
             done_at = done_at.max(now);
             // Whatever this core was busy with is done, and others may have waited for it.
             self.wake(now);
-            let before = self.committed;
-            self.commit_own(core, now);
-            if self.committed > before {
+            loop {
+                let before = self.committed;
+                self.commit_own(core, now);
+                if self.committed == before {
+                    break;
+                }
                 self.wake(now);
             }
             match self.begin(core, now) {
@@ -196,16 +199,18 @@ impl Replay {
     }
 
     fn wake(&mut self, now: u64) {
-        // Who finds nothing to do comes back here, and nothing wakes it at this time but what was done at this time.
-        for core in std::mem::take(&mut self.idle) {
+        // Who finds nothing to do comes back here, and nothing wakes it at this time but what was committed at this time.
+        loop {
             let before = self.committed;
-            self.commit_own(core, now);
-            match self.begin(core, now) {
-                Some(end) => self.busy.push(Reverse((end, core))),
-                None => self.idle.push(core),
+            for core in std::mem::take(&mut self.idle) {
+                self.commit_own(core, now);
+                match self.begin(core, now) {
+                    Some(end) => self.busy.push(Reverse((end, core))),
+                    None => self.idle.push(core),
+                }
             }
-            if self.committed > before {
-                return self.wake(now);
+            if self.committed == before {
+                return;
             }
         }
     }
@@ -385,10 +390,10 @@ mod tests {
 
     #[test]
     fn a_long_unit_holds_up_those_too_far_ahead() {
-        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 40];
-        rows[0].0 = 1_000;
-        // With the first under way, another core may run the fifteen behind it, and the other 24 only when it is done.
+        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 152];
+        rows[0].0 = 2_000;
+        // With the first under way, another core may run the 127 behind it, and the other 24 only when it is done.
         let found = simulate(&block(&rows), 2, Knowledge::None, &Costs::default());
-        assert_eq!((found.total_ns, found.wasted), (1_000 + 24 / 2 * 10, 0));
+        assert_eq!((found.total_ns, found.wasted), (2_000 + 24 / 2 * 10, 0));
     }
 }
