@@ -46,7 +46,7 @@ pub struct RootPlan {
     pub rounds: usize,
     /// Where the databases are made, in a folder that is removed in the end; `None` for the system's temporary folder.
     pub folder: Option<PathBuf>,
-    /// Another program that computes the root, see [`peer`].
+    /// Another program that computes the root, see `peer`.
     pub peer: Option<PathBuf>,
     /// Only ways with this in `BY from FROM`.
     pub filter: Option<String>,
