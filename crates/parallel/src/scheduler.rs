@@ -3,7 +3,7 @@
 //! # Shape
 //! A block is cut into units of one transaction, or of a few small ones in a row. All threads do the same: each takes the next unit, runs
 //! it on what it can see from its place in the block, and commits it when all before it are committed. There is no thread that
-//! only coordinates, no lock, and no table that two threads write to: a thread learns what others committed from their records
+//! only coordinates, no lock that one holds while another wants it for long, and no table that two threads write to: a thread learns what others committed from their records
 //! (`record`) and keeps what it knows in a copy of its own (`replica`).
 //!
 //! # Why the outcome is that of one thread
