@@ -177,6 +177,23 @@ fn subscriptions_tell_of_heads() {
 }
 
 #[test]
+fn a_block_just_after_an_unsubscription_leaves_the_connection_open() {
+    const ROUNDS: u64 = 300;
+    let server = server();
+    let mut client = server.ws();
+    for round in 1..=ROUNDS {
+        let id = subscribe(&mut client, json!(["newHeads"]));
+        mine(&server.node, 2 * round - 1, &[]);
+        notified(&mut client, &id);
+        let answer = client.call("eth_unsubscribe", json!([id]), &mut Vec::new());
+        assert_eq!(answer["result"], true, "round {round}");
+        mine(&server.node, 2 * round, &[]);
+    }
+    let answer = client.call("eth_blockNumber", json!([]), &mut Vec::new());
+    assert_eq!(answer["result"], format!("{:#x}", 2 * ROUNDS));
+}
+
+#[test]
 fn subscriptions_tell_of_logs_and_take_them_back() {
     let server = server();
     let mut client = server.ws();

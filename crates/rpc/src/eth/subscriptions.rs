@@ -12,7 +12,7 @@ use crate::stream::ConnectionControl;
 use crate::{RpcContext, RpcError, error::INVALID_PARAMS};
 use jsonrpsee::server::{SubscriptionMessage, SubscriptionSink};
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::{Extensions, PendingSubscriptionSink};
+use jsonrpsee::{Extensions, PendingSubscriptionSink, SendTimeoutError};
 use rialto_node::{ChainBlock, HeadChange, PoolTransaction};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
@@ -106,7 +106,9 @@ impl Subscription {
         let message = message.map_err(|_| Ended)?;
         match self.sink.send_timeout(message, self.context.limits.write_stall_timeout).await {
             Ok(()) => Ok(()),
-            Err(_) => {
+            // Unsubscribed, or gone: the connection, if it stands, is the client's for other calls.
+            Err(SendTimeoutError::Closed(_)) => Err(Ended),
+            Err(SendTimeoutError::Timeout(_)) => {
                 self.close_connection();
                 Err(Ended)
             }
@@ -122,8 +124,9 @@ impl Subscription {
     /// The next event; ends when the client unsubscribes, the peer is gone or events were lost.
     async fn next<T: Clone>(&self, events: &mut Receiver<T>) -> Result<T, Ended> {
         let event = tokio::select! {
-            event = events.recv() => event,
+            biased;
             () = self.sink.closed() => return Err(Ended),
+            event = events.recv() => event,
         };
         match event {
             Ok(event) => Ok(event),
