@@ -44,7 +44,8 @@ describe('Lock', () => {
   });
 
   it('shares what a fixture made', async () => {
-    const made = async () => ethers.deployContract('Lock', [unlockTime + 1]);
+    // Mined before the snapshot is taken: a node may answer a deployment's hash first.
+    const made = async () => (await ethers.deployContract('Lock', [unlockTime + 1])).waitForDeployment();
     const first = await helpers.loadFixture(made);
     const nonce = await ethers.provider.getTransactionCount(owner.address);
     const second = await helpers.loadFixture(made);
