@@ -9,7 +9,7 @@ use crate::case::Case;
 use rialto_parallel::{Counts, Strategy, execute_counted};
 use rialto_state::MemoryState;
 use rialto_stf::{
-    Block, BlockAccessList, BlockExecutor, ChainSpec, Outcome, json, ommers_hash, transactions_root, withdrawals_root,
+    Block, BlockAccessList, ChainSpec, Outcome, access_list_of, json, ommers_hash, transactions_root, withdrawals_root,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -66,15 +66,9 @@ impl BlockCase {
     }
 
     /// What the block accesses and changes, as whoever builds it would say (EIP-7928).
-    pub fn access_list(&self) -> Result<Option<BlockAccessList>, BenchError> {
-        let refused = |reason: String| BenchError::Refused { case: self.name.clone(), reason };
-        let mut executor = BlockExecutor::new(&self.chain, &self.block.header, &self.state).with_access_list();
-        executor.begin().map_err(|error| refused(error.to_string()))?;
-        for (transaction, sender) in self.block.transactions.iter().zip(&self.senders) {
-            executor.transaction(transaction, *sender).map_err(|error| refused(error.to_string()))?;
-        }
-        let outcome = executor.finish(&[], &[]).map_err(|error| refused(error.to_string()))?;
-        Ok(outcome.block_access_list)
+    pub fn access_list(&self) -> Result<BlockAccessList, BenchError> {
+        let list = access_list_of(&self.chain, &self.block, Some(&self.senders), &self.state);
+        list.map_err(|error| BenchError::Refused { case: self.name.clone(), reason: error.to_string() })
     }
 
     /// Checks that a way to run the block gives what one interpreting thread gives.

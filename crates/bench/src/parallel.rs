@@ -126,14 +126,14 @@ const HOW: [&str; 6] = [
 /// The ways to run a block: those of [`HOW`] that there are.
 fn ways<'a>(
     threads: NonZeroUsize,
-    access_list: Option<&'a BlockAccessList>,
+    access_list: &'a BlockAccessList,
     tier: Option<&'a dyn Tier>,
 ) -> [Option<Strategy<'a>>; HOW.len()] {
     let one = Strategy::SEQUENTIAL;
     let several = Strategy::with_threads(threads);
-    let listed = access_list.map(|_| Strategy { access_list, ..several });
+    let listed = Strategy { access_list: Some(access_list), ..several };
     let compiled = |strategy| tier.map(|_| Strategy { tier, ..strategy });
-    [Some(one), Some(several), listed, compiled(one), compiled(several), listed.and_then(compiled)]
+    [Some(one), Some(several), Some(listed), compiled(one), compiled(several), compiled(listed)]
 }
 
 /// Measures a case in every way there is; each gets as much time as `effort` gives one of two engines.
@@ -148,7 +148,7 @@ pub(crate) fn measure(
     let block = BlockCase::new(case, gas_used);
     let expected = block.run(&Strategy::SEQUENTIAL)?.0;
     let access_list = block.access_list()?;
-    let ways = ways(threads, access_list.as_ref(), tier);
+    let ways = ways(threads, &access_list, tier);
     let mut counts = [Counts::default(); HOW.len()];
     for (index, strategy) in ways.iter().enumerate() {
         if let Some(strategy) = strategy {

@@ -10,9 +10,9 @@ use crate::block_engine::BlockCase;
 use crate::turns::median_ns;
 use alloy_primitives::map::{AddressMap, HashMap};
 use alloy_primitives::{Address, B256, U256};
-use rialto_state::{Account, AccountDiff, Code, Diff, MemoryState, ReadError, StateReader};
-use rialto_stf::{BlockExecutor, TxEffects, TxRunner};
-use std::cell::RefCell;
+use rialto_state::{Account, AccountDiff, Code, Diff, Footprint, MemoryState, ReadError, StateReader};
+use rialto_stf::{BlockExecutor, TxRunner};
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 /// Runs of every block, of which the medians count.
@@ -125,8 +125,8 @@ impl Writers {
     }
 
     /// Without whose changes a transaction would have done something else. Its sender's nonce is told to whoever runs it.
-    fn needed_by(&self, effects: &TxEffects, sender: Address) -> Vec<usize> {
-        let accounts = effects.footprint.account_reads().filter_map(|read| {
+    fn needed_by(&self, footprint: &Footprint, sender: Address) -> Vec<usize> {
+        let accounts = footprint.account_reads().filter_map(|read| {
             let history = self.accounts.get(&read.address)?;
             let told = read.account.filter(|_| read.address == sender).map(|account| account.nonce);
             history.needed(|then| {
@@ -134,7 +134,7 @@ impl Writers {
                 read.holds_for(then.as_ref().map(with_nonce).as_ref())
             })
         });
-        let slots = effects.footprint.slot_reads().filter_map(|(address, slot, word)| {
+        let slots = footprint.slot_reads().filter_map(|(address, slot, word)| {
             let history = self.slots.get(&(*address, *slot));
             let needed = history.and_then(|history| history.needed(|then| then == word));
             needed.max(self.wiped.get(address).copied())
@@ -177,22 +177,24 @@ fn run_once(block: &BlockCase, times: &mut [Times]) -> Result<Vec<TransactionPro
     state.0.borrow_mut().apply(&begun);
 
     let mut runner = TxRunner::new(&block.chain, header, &state, HASH_SEED);
+    let tips = Cell::new(U256::ZERO);
     let (mut writers, mut profiles) = (Writers::default(), Vec::new());
     for (index, (transaction, sender)) in block.block.transactions.iter().zip(&block.senders).enumerate() {
         let start = Instant::now();
-        let effects = runner.run(transaction, *sender).map_err(|error| refused(error.to_string()))?;
+        let effects = runner.run_together(std::slice::from_ref(transaction), &[*sender], &tips);
         times[index].run.push(start.elapsed());
+        let footprint = effects.map_err(|error| refused(error.to_string()))?.footprint;
         profiles.push(TransactionProfile {
-            reads_from: writers.needed_by(&effects, *sender),
+            reads_from: writers.needed_by(&footprint, *sender),
             gas_limit: transaction.gas_limit,
             ..TransactionProfile::default()
         });
-        let done = effects.footprint.diff();
+        let done = runner.journal().diff();
         let start = Instant::now();
         state.0.borrow_mut().apply(&done);
         times[index].apply.push(start.elapsed());
         writers.note(index, &done);
-        writers.note(index, &state.pay(header.beneficiary, effects.outcome.tip));
+        writers.note(index, &state.pay(header.beneficiary, tips.get()));
     }
     Ok(profiles)
 }

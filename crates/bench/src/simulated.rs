@@ -126,11 +126,10 @@ pub(crate) fn measure(
     };
     let optimistic_costs = fitted(Knowledge::None, &several, measured.parallel_ns)?;
     let access_list = block.access_list()?;
-    let access_list_costs = match (measured.access_list_ns, access_list.as_ref()) {
-        (Some(time_ns), access_list @ Some(_)) => {
-            fitted(Knowledge::AccessList, &Strategy { access_list, ..several }, time_ns)?
-        }
-        _ => optimistic_costs,
+    let listed = Strategy { access_list: Some(&access_list), ..several };
+    let access_list_costs = match measured.access_list_ns {
+        Some(time_ns) => fitted(Knowledge::AccessList, &listed, time_ns)?,
+        None => optimistic_costs,
     };
     let sequential_ns = measured.sequential_ns;
     let point = |cores: usize| {

@@ -95,18 +95,15 @@ fn measure(
     let block = BlockCase::new(case, gas_used);
     let expected = block.run(&Strategy::SEQUENTIAL)?.0;
     let access_list = block.access_list()?;
-    let access_list = access_list.as_ref();
     let mut strategies = vec![Strategy::SEQUENTIAL];
     let mut counts_of = Vec::new();
     for threads in counts {
         let several = Strategy::with_threads(*threads);
         counts_of.push(block.check(&expected, "on several threads", &several)?);
         strategies.push(several);
-        if access_list.is_some() {
-            let listed = Strategy { access_list, ..several };
-            block.check(&expected, "by its access list", &listed)?;
-            strategies.push(listed);
-        }
+        let listed = Strategy { access_list: Some(&access_list), ..several };
+        block.check(&expected, "by its access list", &listed)?;
+        strategies.push(listed);
     }
     let block = &block;
     let contestants: Vec<Box<Contestant<'_>>> =
@@ -115,7 +112,7 @@ fn measure(
     let case_time = effort.case_time * u32::try_from(contestants.len()).unwrap_or(u32::MAX) / 2;
     let turns = in_turns(&Effort { case_time, ..*effort }, &contestants)?;
     let (sequential_ns, others) = turns.medians_ns.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
-    let per_count = others.chunks(if access_list.is_some() { 2 } else { 1 });
+    let per_count = others.chunks(2);
     let point = |((threads, times), counts): ((&NonZeroUsize, &[u64]), Counts)| SweepPoint {
         case: name,
         conflicting_percent,

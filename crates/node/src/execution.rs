@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 use rialto_parallel::{RootThreads, Strategy, execute};
 use rialto_state::Diff;
 use rialto_stf::{
-    Block, BlockError, BlockRules, ChainSpec, Header, Outcome, Transaction, TxError, recover_sender, validate_header,
+    Block, BlockError, BlockRules, ChainSpec, Header, Outcome, Transaction, recover_sender, validate_header,
     validate_ommers, verify_outcome,
 };
 use rialto_store::CanonicalBlock;
@@ -54,10 +54,7 @@ fn one_sender(
     index: usize,
     transaction: &Transaction,
 ) -> Result<Address, BlockError> {
-    recover_sender(transaction, rules, spec.chain_id).map_err(|error| match error {
-        TxError::Read(error) => BlockError::Read(error),
-        error => BlockError::Transaction { index, error: Box::new(error) },
-    })
+    recover_sender(transaction, rules, spec.chain_id).map_err(|error| BlockError::of_transaction(index, error))
 }
 
 /// A block on its parent's state.

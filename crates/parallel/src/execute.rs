@@ -85,7 +85,11 @@ fn execute_unchecked<'r>(
     }
     let recovered = recovered?;
     let senders = senders.unwrap_or(&recovered);
-    let outcome = one_by_one(chain, block, senders, reader, root_after, strategy)?;
+    let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(strategy.tier);
+    if let Some(root_after) = root_after {
+        executor = executor.with_root_after(root_after);
+    }
+    let outcome = executor.run(block, senders)?;
     Ok((outcome, Counts { alone: block.transactions.len(), ..Counts::default() }))
 }
 
@@ -100,13 +104,6 @@ fn is_for_threads(rules: &BlockRules, block: &Block, strategy: &Strategy<'_>, fi
         && block.header.gas_used.saturating_sub(transfers) >= strategy.min_gas.saturating_mul(fifths) / 5
         && rules.has_status_receipts
         && rules.vm.clears_empty_accounts
-}
-
-fn invalid(index: usize, error: TxError) -> BlockError {
-    match error {
-        TxError::Read(error) => BlockError::Read(error),
-        error => BlockError::Transaction { index, error: Box::new(error) },
-    }
 }
 
 /// Who sent the transactions; if that can't be known of some, the error of the first of them.
@@ -127,27 +124,7 @@ fn recover_senders(
         }
     });
     let sender = |(index, sender): (usize, OnceLock<Result<Address, TxError>>)| {
-        sender.into_inner().expect("threads left none out").map_err(|error| invalid(index, error))
+        sender.into_inner().expect("threads left none out").map_err(|error| BlockError::of_transaction(index, error))
     };
     senders.into_iter().enumerate().map(sender).collect()
-}
-
-/// One transaction after the other, on one journal.
-fn one_by_one<'r>(
-    chain: &ChainSpec,
-    block: &Block,
-    senders: &[Address],
-    reader: &'r dyn StateReader,
-    root_after: Option<RootAfter<'r>>,
-    strategy: &Strategy<'r>,
-) -> Result<Outcome, BlockError> {
-    let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(strategy.tier);
-    if let Some(root_after) = root_after {
-        executor = executor.with_root_after(root_after);
-    }
-    executor.begin()?;
-    for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
-        executor.transaction(transaction, *sender).map_err(|error| invalid(index, error))?;
-    }
-    executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default())
 }

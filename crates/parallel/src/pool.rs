@@ -17,16 +17,30 @@ const MAX_THREADS: usize = 256;
 /// job about when it has, and to be woken would take longer than they do.
 const SPINS: usize = 2_000;
 
-static POOLS: Mutex<BTreeMap<usize, Option<Arc<ThreadPool>>>> = Mutex::new(BTreeMap::new());
+static BLOCK_POOLS: Pools = Pools::new("block");
 
-/// A pool with so many threads, `None` where the system gives none.
-fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || {
-        let name = |index| format!("block-{index}");
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok().map(Arc::new)
-    };
-    pools.entry(threads).or_insert_with(build).clone()
+/// Pools for one kind of work, by their number of threads; `None` where the system gave none.
+pub(crate) struct Pools {
+    kind: &'static str,
+    by_threads: Mutex<BTreeMap<usize, Option<Arc<ThreadPool>>>>,
+}
+
+impl Pools {
+    /// No pools yet. Threads will be named after their kind.
+    pub const fn new(kind: &'static str) -> Self {
+        Self { kind, by_threads: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// A pool with so many threads, `None` where the system gives none.
+    pub fn get(&self, threads: usize) -> Option<Arc<ThreadPool>> {
+        let mut pools = self.by_threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = self.kind;
+        let build = || {
+            let name = move |index| format!("{kind}-{index}");
+            ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok().map(Arc::new)
+        };
+        pools.entry(threads).or_insert_with(build).clone()
+    }
 }
 
 /// Runs `own` on this thread and, meanwhile, `other` on each of `threads - 1` others, and comes back when all have. Where the
@@ -37,7 +51,7 @@ pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: imp
         return crate::explore::beside(threads, other, own);
     }
     let others = threads.get().min(MAX_THREADS) - 1;
-    let pool = if others > 0 { pool(others) } else { None };
+    let pool = if others > 0 { BLOCK_POOLS.get(others) } else { None };
     match pool {
         None => own(),
         Some(pool) => {

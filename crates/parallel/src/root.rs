@@ -8,32 +8,19 @@
 //! computed while the next is executed, and neither should wait for the other. A small diff is applied on the calling thread:
 //! waking others would take longer.
 
+use crate::pool::Pools;
 use alloy_primitives::B256;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use rialto_state::Diff;
 use rialto_trie::{Job, StateNodeSource, StateTrie, TrieError};
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Changed accounts and slots from which on more than one thread is used.
 const MIN_KEYS: usize = 96;
 /// Most threads of a pool. There are not many more jobs in a round than that.
 const MAX_THREADS: usize = 64;
 
-/// One pool for each number of threads that was ever asked for; `None` where the system gave none.
-static POOLS: Mutex<BTreeMap<usize, Option<Arc<ThreadPool>>>> = Mutex::new(BTreeMap::new());
-
-fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    let threads = threads.min(MAX_THREADS);
-    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let build = || {
-        let name = |index| format!("state-root-{index}");
-        ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok().map(Arc::new)
-    };
-    pools.entry(threads).or_insert_with(build).clone()
-}
+static POOLS: Pools = Pools::new("state-root");
 
 /// On how many threads tries are updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +49,11 @@ impl RootThreads {
         source: &(dyn StateNodeSource + Sync),
     ) -> Result<B256, TrieError> {
         let keys: usize = diff.accounts.iter().map(|change| 1 + change.storage.len()).sum();
-        let pool = if self.threads.get() > 1 && keys >= MIN_KEYS { pool(self.threads.get()) } else { None };
+        let pool = if self.threads.get() > 1 && keys >= MIN_KEYS {
+            POOLS.get(self.threads.get().min(MAX_THREADS))
+        } else {
+            None
+        };
         let Some(pool) = pool else { return trie.apply_from(diff, source) };
         trie.apply_with(diff, source, &mut |jobs: &mut [Job<'_>]| match jobs {
             [job] => job.run(source),

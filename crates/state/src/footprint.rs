@@ -1,9 +1,10 @@
-//! What an execution read and what it left, item by item: the raw form of a [`Diff`], together with what the changes depend on.
+//! What an execution read and what it left, item by item: the raw form of a [`Diff`](crate::Diff), together with what the changes
+//! depend on.
 //!
-//! A [`Diff`] is an ordered value with all that changed under its account. Whoever runs a thousand transactions apart from each other
+//! A diff is an ordered value with all that changed under its account. Whoever runs a thousand transactions apart from each other
 //! and puts their changes together needs neither the order nor a list for each account, a thousand times.
 
-use crate::{Account, AccountDiff, Code, Diff, SlotDiff};
+use crate::{Account, Code};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
 
@@ -102,27 +103,5 @@ impl Footprint {
     /// Whether an account is gone, or what it had stored.
     pub fn has_deletion(&self) -> bool {
         self.accounts.iter().any(|account| account.storage_wiped || account.after.is_none() && account.is_changed())
-    }
-
-    /// What changed, in order.
-    pub fn diff(&self) -> Diff {
-        let mut slots: Vec<&SlotUse> = self.slots.iter().filter(|slot| slot.before != slot.after).collect();
-        slots.sort_unstable_by_key(|slot| (self.address_of(slot), slot.slot));
-        let mut order: Vec<u32> = (0..self.accounts.len() as u32).collect();
-        order.sort_unstable_by_key(|&id| self.accounts[id as usize].read.address);
-        let mut diff = Diff { accounts: Vec::new(), codes: self.codes.clone() };
-        let mut slots = slots.into_iter().peekable();
-        for id in order {
-            let AccountUse { read, after, storage_wiped, .. } = self.accounts[id as usize];
-            let mut storage = Vec::new();
-            while let Some(slot) = slots.next_if(|slot| slot.account == id) {
-                storage.push(SlotDiff { slot: slot.slot, before: slot.before, after: slot.after });
-            }
-            if read.account != after || storage_wiped || !storage.is_empty() {
-                let (address, before) = (read.address, read.account);
-                diff.accounts.push(AccountDiff { address, before, after, storage_wiped, storage });
-            }
-        }
-        diff
     }
 }

@@ -223,6 +223,16 @@ impl core::fmt::Display for BlockError {
 
 impl core::error::Error for BlockError {}
 
+impl BlockError {
+    /// What a transaction's error says of its block: nothing where the state could not be read.
+    pub fn of_transaction(index: usize, error: TxError) -> Self {
+        match error {
+            TxError::Read(error) => Self::Read(error),
+            error => Self::Transaction { index, error: Box::new(error) },
+        }
+    }
+}
+
 impl From<ReadError> for BlockError {
     fn from(error: ReadError) -> Self {
         Self::Read(error)

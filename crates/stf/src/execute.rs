@@ -6,10 +6,9 @@
 
 use crate::executor::RootAfter;
 use crate::{
-    Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, TxError, recover_sender,
+    Block, BlockAccessList, BlockError, BlockExecutor, ChainSpec, Header, Outcome, Receipt, recover_sender,
     requests_hash, validate_body,
 };
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256};
 use rialto_state::StateReader;
@@ -52,14 +51,10 @@ fn execute_on(
     chain: &ChainSpec,
     block: &Block,
     senders: Option<&[Address]>,
-    mut executor: BlockExecutor<'_>,
+    executor: BlockExecutor<'_>,
 ) -> Result<Outcome, BlockError> {
     let rules = executor.rules();
     validate_body(rules, block)?;
-    let invalid = |index: usize, error: TxError| match error {
-        TxError::Read(error) => BlockError::Read(error),
-        error => BlockError::Transaction { index, error: Box::new(error) },
-    };
     let recovered: Vec<Address>;
     let senders = match senders {
         Some(senders) => {
@@ -68,17 +63,14 @@ fn execute_on(
         }
         None => {
             let recover = |(index, transaction)| {
-                recover_sender(transaction, rules, chain.chain_id).map_err(|error| invalid(index, error))
+                recover_sender(transaction, rules, chain.chain_id)
+                    .map_err(|error| BlockError::of_transaction(index, error))
             };
             recovered = block.transactions.iter().enumerate().map(recover).collect::<Result<_, _>>()?;
             &recovered
         }
     };
-    executor.begin()?;
-    for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
-        executor.transaction(transaction, *sender).map_err(|error| invalid(index, error))?;
-    }
-    executor.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default())
+    executor.run(block, senders)
 }
 
 /// The root of the receipts.

@@ -6,8 +6,8 @@
 use crate::access_list::BlockListBuilder;
 use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{
-    BlobParams, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, LogHasher, Receipt,
-    ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
+    BlobParams, Block, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, LogHasher,
+    Receipt, ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -273,6 +273,15 @@ impl<'r> BlockExecutor<'r> {
         system::begin_block(&mut self.vm, self.rules, &self.header)?;
         self.end_part();
         Ok(())
+    }
+
+    /// Runs a block from begin to end, one transaction after the other. Its body is not compared with its header.
+    pub fn run(mut self, block: &Block, senders: &[Address]) -> Result<Outcome, BlockError> {
+        self.begin()?;
+        for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
+            self.transaction(transaction, *sender).map_err(|error| BlockError::of_transaction(index, error))?;
+        }
+        self.finish(&block.ommers, block.withdrawals.as_deref().unwrap_or_default())
     }
 
     /// Runs the next transaction, which `sender` signed, and appends its receipt.

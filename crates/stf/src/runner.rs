@@ -1,4 +1,4 @@
-//! Transactions run one at a time, each on whatever its reader says at that moment.
+//! Transactions run apart from their block, on whatever their reader says at that moment.
 //!
 //! This is what executing a block on several cores is made of. A transaction that is run before its predecessors are done may
 //! have read what they are going to change; so it says what it read and what it changes, and whoever runs it compares the
@@ -13,17 +13,6 @@ use alloy_primitives::{Address, U256};
 use core::cell::Cell;
 use rialto_state::{Footprint, Journal, StateReader, TxChanges};
 use rialto_vm::{Tier, Vm};
-
-/// What a transaction did and on what it depended.
-#[derive(Clone, Debug)]
-pub struct TxEffects {
-    /// What it did.
-    pub outcome: TxOutcome,
-    /// What it read and changed, but for the fee recipient's tip.
-    pub footprint: Footprint,
-    /// What it changed in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
-    pub changes: TxChanges,
-}
 
 /// What transactions in a row did and on what they depended.
 #[derive(Clone, Debug)]
@@ -65,22 +54,8 @@ impl<'r> TxRunner<'r> {
         self
     }
 
-    /// Runs a transaction as if it were the block's first: whether there is room for it is not looked at.
-    pub fn run(&mut self, transaction: &Transaction, sender: Address) -> Result<TxEffects, TxError> {
-        self.vm.forget();
-        let mode = Mode { checks: Checks::ALL, tip: Tip::Left };
-        let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
-        let clears_empty = self.rules.vm.clears_empty_accounts;
-        let changes = if self.has_changes {
-            self.vm.journal.end_tx_with_changes(clears_empty)
-        } else {
-            self.vm.journal.end_tx(clears_empty);
-            TxChanges::new()
-        };
-        Ok(TxEffects { outcome, footprint: self.vm.journal.footprint(), changes })
-    }
-
-    /// Runs transactions one after the other, on one journal, the first of them on what the reader says. `tips` is what the fee
+    /// Runs transactions one after the other, on one journal, the first of them on what the reader says; whether the block has
+    /// room for them is not looked at. `tips` is what the fee
     /// recipient is owed of their tips: it gets the others itself, once a transaction has looked at its account, so the reader
     /// must add `tips` to its balance.
     pub fn run_together(

@@ -159,8 +159,6 @@ pub(crate) enum Tip {
     Paid,
     /// The fee recipient gets it if anybody has looked at its account; otherwise whoever runs the transaction sees to it.
     PaidIfLoaded,
-    /// Whoever runs the transaction sees to it.
-    Left,
 }
 
 /// Runs `transaction`, which `sender` signed, as the next one of a block.
@@ -425,7 +423,7 @@ fn settle(
     let tip = price.saturating_sub(vm.block().base_fee) * U256::from(gas_used);
     let beneficiary = vm.beneficiary();
     let is_loaded = vm.journal.account(beneficiary).loaded;
-    if mode.tip == Tip::Paid || (mode.tip == Tip::PaidIfLoaded && is_loaded) {
+    if mode.tip == Tip::Paid || is_loaded {
         vm.journal.load(beneficiary)?;
         vm.journal.add_balance(beneficiary, tip);
     }

@@ -24,8 +24,9 @@ use choices::Choices;
 use rialto_jit::Jit;
 use rialto_state::{AccountRead, Diff, Log, MemoryState};
 use rialto_stf::json::{Alloc, AllocAccount};
-use rialto_stf::{BlockRules, ChainSpec, Header, Transaction, TxEffects, TxError, TxRunner, json};
+use rialto_stf::{BlockRules, ChainSpec, Header, Transaction, TxError, TxRunner, UnitEffects, json};
 use rialto_vm::{Fork, Halt};
+use std::cell::Cell;
 use std::fmt::Write as _;
 use world::{CHAIN_ID, NUMBER, World, WorldTransaction};
 
@@ -180,8 +181,9 @@ struct Ran {
     diff: Diff,
 }
 
-fn ran(effects: &TxEffects, runner: &TxRunner<'_>) -> Ran {
-    let (outcome, footprint) = (effects.outcome.clone(), &effects.footprint);
+fn ran(effects: UnitEffects, runner: &TxRunner<'_>) -> Ran {
+    let UnitEffects { mut outcomes, footprint, .. } = effects;
+    let outcome = outcomes.pop().expect("one transaction was run");
     Ran {
         halt: outcome.halt,
         gas: [
@@ -217,13 +219,15 @@ impl<'s> Sides<'s> {
 
     /// Gas used before refunds, or `None` where the transaction is refused; in what the sides differ, if they do.
     fn run(&mut self, transaction: &Transaction, sender: Address) -> Result<Option<u64>, Difference> {
-        let interpreted = self.interpreted.run(transaction, sender);
-        let compiled = self.compiled.run(transaction, sender);
+        let run = |runner: &mut TxRunner<'_>| {
+            runner.run_together(std::slice::from_ref(transaction), &[sender], &Cell::default())
+        };
+        let (interpreted, compiled) = (run(&mut self.interpreted), run(&mut self.compiled));
         if let Err(TxError::Read(error)) = &interpreted {
             panic!("the state is whole: {error}");
         }
-        let interpreted = interpreted.map(|effects| ran(&effects, &self.interpreted));
-        let compiled = compiled.map(|effects| ran(&effects, &self.compiled));
+        let interpreted = interpreted.map(|effects| ran(effects, &self.interpreted));
+        let compiled = compiled.map(|effects| ran(effects, &self.compiled));
         self.tally.count(interpreted.as_ref().ok());
         if interpreted == compiled {
             return Ok(interpreted.ok().map(|ran| ran.gas[1]));
