@@ -29,6 +29,7 @@ use crate::{
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};
+use core::any::Any;
 use core::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -150,6 +151,19 @@ enum Before {
     CodeHash(B256),
 }
 
+/// What a native module keeps above an account's slots, decoded, for as long as the journal lives. It follows the journal: told how far
+/// changes are undone, and when what stands can't be undone any more.
+pub trait Extension: Any + Send {
+    /// The journal was unwound to this length of its undo list: what was done when it was that long or longer did not happen.
+    fn unwound(&mut self, undo_len: usize);
+
+    /// The transaction has ended.
+    fn end_transaction(&mut self);
+
+    /// As itself.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
 /// What the reader said of an account, and how much of its balance was looked at.
 struct Base {
     account: Option<Account>,
@@ -185,6 +199,7 @@ pub struct Journal<'r> {
     logs: Vec<Log>,
     refund: i64,
     tx: u32,
+    extensions: Vec<(AccountId, Box<dyn Extension>)>,
 }
 
 impl<'r> Journal<'r> {
@@ -212,6 +227,7 @@ impl<'r> Journal<'r> {
             logs: Vec::new(),
             refund: 0,
             tx: 1,
+            extensions: Vec::new(),
         }
     }
 
@@ -698,6 +714,31 @@ impl<'r> Journal<'r> {
         }
         self.logs.truncate(checkpoint.logs_len as usize);
         self.refund = checkpoint.refund;
+        for (_, extension) in &mut self.extensions {
+            extension.unwound(self.undo.len());
+        }
+    }
+
+    /// Length of the undo list, which only a revert makes shorter within a transaction.
+    pub fn undo_len(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Number of the transaction that is open. Numbers only grow until the journal is cleared.
+    pub fn transaction(&self) -> u32 {
+        self.tx
+    }
+
+    /// Takes what a module left for its account. Nothing may be reverted before it is put back.
+    pub fn take_extension(&mut self, account: AccountId) -> Option<Box<dyn Extension>> {
+        let at = self.extensions.iter().position(|(owner, _)| *owner == account)?;
+        Some(self.extensions.swap_remove(at).1)
+    }
+
+    /// Leaves what a module wants to find again at its next call.
+    pub fn put_extension(&mut self, account: AccountId, extension: Box<dyn Extension>) {
+        debug_assert!(self.extensions.iter().all(|(owner, _)| *owner != account), "one for each account");
+        self.extensions.push((account, extension));
     }
 
     fn undo_one(&mut self, undo: Undo) {
@@ -740,6 +781,9 @@ impl<'r> Journal<'r> {
             }
         }
         self.undo.clear();
+        for (_, extension) in &mut self.extensions {
+            extension.end_transaction();
+        }
         self.logs.clear();
         if !self.transients.is_empty() {
             self.transients.clear();
@@ -890,6 +934,7 @@ impl<'r> Journal<'r> {
         self.touched.clear();
         self.destroyed.clear();
         self.logs.clear();
+        self.extensions.clear();
         self.refund = 0;
         self.tx = 1;
     }

@@ -1,0 +1,4 @@
+//! The interface as Rust types, read from `contracts/IMarket.sol` when this crate is compiled.
+#![allow(missing_docs, clippy::too_many_arguments)]
+
+alloy_sol_types::sol!("../../contracts/IMarket.sol");
