@@ -8,6 +8,7 @@ extern crate alloc;
 
 pub mod abi;
 mod error;
+pub mod gas;
 pub mod layout;
 mod market;
 mod meter;

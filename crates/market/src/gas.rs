@@ -1,0 +1,80 @@
+//! What each piece of work costs: one table, from which every charge is taken before the work is done.
+//!
+//! A unit of gas stands for about ten nanoseconds on one core of the machine that the table was measured on, and a fresh slot for what it
+//! adds to the state that all keep. Work whose size depends on the state (matching, mass cancels, sweeps) is charged by step, so that no
+//! call does more than its gas pays for; every single step is bounded. `docs/market-gas.md` shows this table and is compared with it by
+//! a test.
+//!
+//! What the market does by itself in a block (triggers, expiries, liquidations) is not paid by whoever brings the prices: it has
+//! budgets, also in units of gas and also here.
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GasRow {
+    /// Name of the constant.
+    pub name: &'static str,
+    /// Gas.
+    pub gas: u64,
+    /// What it covers.
+    pub covers: &'static str,
+}
+
+macro_rules! gas_table {
+    ($(#[doc = $covers:literal] $name:ident = $gas:literal;)*) => {
+        $(#[doc = $covers] pub const $name: u64 = $gas;)*
+
+        /// All rows, in the order of this file.
+        pub const TABLE: &[GasRow] =
+            &[$(GasRow { name: stringify!($name), gas: $gas, covers: $covers },)*];
+    };
+}
+
+gas_table! {
+    // ---- calls ----
+    /// Every call: finding the tables, writing back what changed.
+    CALL = 1_000;
+    /// A word of call data.
+    CALL_DATA_WORD = 10;
+    /// Reading one record for an answer: balances, positions, prices, best prices.
+    READ = 1_500;
+    /// An event.
+    EVENT = 300;
+    /// A slot that changes from zero, or from one value to another.
+    SLOT = 2_900;
+
+    // ---- orders ----
+    /// Checking an order and its account, before it reaches the book.
+    PLACE = 6_000;
+    /// A maker that is looked at while matching.
+    MAKER_VISIT = 1_500;
+    /// A fill: both positions, fees, events.
+    FILL = 9_000;
+    /// Adding an order to the book: its record, its queue, the lists of its account.
+    REST = 9_000;
+    /// Taking an order out of the book.
+    CANCEL = 5_000;
+    /// Making an order smaller in its place.
+    REDUCE = 3_000;
+    /// An action of a batch, beside what the action costs.
+    ACTION = 200;
+    /// A word of an account's list of orders, with up to eight orders.
+    ORDER_LIST_WORD = 300;
+    /// Storing a trigger order.
+    TRIGGER_PLACE = 12_000;
+    /// Removing a trigger order, or finding that it has nothing to do.
+    TRIGGER_END = 6_000;
+    /// Finding the next crossed trigger or expired order of an instrument.
+    QUEUE_STEP = 1_000;
+
+    // ---- margin ----
+    /// An account's health, beside its positions and assets.
+    HEALTH = 1_500;
+    /// A position or an asset in an account's health.
+    HEALTH_ITEM = 800;
+
+    // ---- what the market does by itself in a block ----
+    /// Budget of crossed triggers after one acceptance of prices.
+    TRIGGER_BUDGET = 20_000_000;
+    /// Budget of expired orders after one acceptance of prices.
+    EXPIRY_BUDGET = 4_000_000;
+}
