@@ -60,18 +60,78 @@ interface IMarket {
 
     // ---- orders ----
 
+    /// @notice Places an order. What crosses is filled at once at the makers' prices, best price first and oldest first at a price.
+    /// @param account A subaccount of the caller, or one that named the caller as its agent.
+    /// @param order The order. `priceTicks` zero is allowed for ImmediateOrCancel and FillOrKill: then the price band protects alone.
+    /// @return fill What was filled, and the id of what rests.
+    /// @custom:error WouldTake for PostOnly that crosses; NotFillable for FillOrKill; WouldNotReduce; MarginTooLow; Forbidden where
+    /// the instrument's or the account's state does not allow it; LimitReached for too many orders or a client id in use.
     function place(uint32 account, Order calldata order) external returns (Fill memory fill);
+
+    /// @notice Stores an order that is placed by the market itself when the mark price crosses `triggerTicks`.
+    /// @dev A stop loss that sells waits for the mark to fall to the trigger, one that buys for it to rise; a take profit the other way
+    /// round. Crossed triggers run after prices are accepted: by instrument, falling triggers from the highest, rising ones from the
+    /// lowest, oldest first at a price, each once, within a fixed budget of a block; the rest carries over. An order that can't be
+    /// placed then ends with reason 2.
+    /// @param triggerTicks Not crossed yet.
     function placeTrigger(uint32 account, Order calldata order, TriggerKind kind, uint32 triggerTicks)
         external returns (uint64 triggerId);
+
+    /// @notice Removes a trigger order.
     function cancelTrigger(uint32 account, uint64 triggerId) external;
+
+    /// @notice Takes an order out of the book.
+    /// @return lots What was left of it.
     function cancel(uint32 account, uint128 orderId) external returns (uint64 lots);
+
+    /// @notice As `cancel`, by the client's id.
     function cancelByClientId(uint32 account, uint64 clientId) external returns (uint64 lots);
+
+    /// @notice Replaces a resting order of the same instrument and side. With the same price, flags and expiry and at most its lots it
+    /// keeps its id and its place in the queue; otherwise it is cancelled and placed anew, with the old client id where the new is zero.
     function replace(uint32 account, uint128 orderId, Order calldata order) external returns (Fill memory fill);
+
+    /// @notice Cancels resting orders, at most 256 in a call.
+    /// @param instrument Zero is all.
+    /// @return count How many; 256 means that there may be more.
     function cancelAll(uint32 account, uint16 instrument) external returns (uint32 count);
-    /// One word an action, see the documentation of actions.
+
+    /// @notice Does up to 256 actions in order. One that is rejected leaves nothing and does not undo the others.
+    /// @dev An action is a word, its bytes from the left; bytes that are not named have to be zero.
+    ///   byte 0: 1 place, 2 cancel, 3 cancel by client id, 4 replace, 5 cancel all
+    ///   place: 1 flags, 2-3 instrument, 4-7 priceTicks, 8-13 lots, 14-21 clientId, 22-26 expirySeconds
+    ///   cancel: 2-15 orderId
+    ///   cancel by client id: 8-15 clientId
+    ///   replace: 1 flags, 2-15 orderId, 16-19 priceTicks, 20-25 lots, 26-30 expirySeconds
+    ///   cancel all: 2-3 instrument
+    /// Flags: bit 0 isBuy, bit 1 reduceOnly, bits 2-3 timeInForce, bits 4-5 selfTrade. A replacement's bit 0 has to be the order's side.
+    /// A result is a word: byte 0 is 1 if done, 0 if rejected.
+    ///   place, replace: 1 isPartial, 2-15 orderId (zero where nothing rests), 24-31 filledLots
+    ///   cancel, cancel by client id: 24-31 lots
+    ///   cancel all: 24-31 count
+    ///   rejected: 28-31 the error's selector
     function batch(uint32 account, bytes32[] calldata actions) external returns (bytes32[] memory results);
+
+    /// @notice As `batch`, but an action that is rejected rejects the call, with its error.
+    function batchAtomic(uint32 account, bytes32[] calldata actions) external returns (bytes32[] memory results);
+
+    /// @notice Best bid and ask with their lots; zero where there is none.
     function bestPrices(uint16 instrument)
         external view returns (uint32 bidTicks, uint64 bidLots, uint32 askTicks, uint64 askLots);
+
+    /// @notice A resting order, or `Unknown`.
+    function orderOf(uint128 orderId)
+        external view returns (uint32 account, bool isBuy, uint32 priceTicks, uint64 lots, uint64 clientId, uint64 expirySeconds);
+
+    /// @notice Up to 64 levels of a side, best first.
+    function levels(uint16 instrument, bool isBuy, uint8 most)
+        external view returns (uint32[] memory priceTicks, uint64[] memory lots);
+
+    /// @notice Up to 256 resting orders of an account.
+    function ordersOf(uint32 account, uint16 instrument) external view returns (uint128[] memory orderIds);
+
+    /// @notice The trigger orders of an account, at most 16.
+    function triggersOf(uint32 account) external view returns (uint64[] memory triggerIds);
 
     // ---- oracle ----
 
@@ -99,8 +159,10 @@ interface IMarket {
         uint16 indexed instrument, uint32 indexed account, uint128 orderId, bool isBuy, uint32 priceTicks, uint64 lots, uint64 clientId
     );
     /// The order no longer rests; `lots` were left of it. Reasons: 0 the owner, 1 self-trade, 2 expiry, 3 margin, 4 liquidation,
-    /// 5 reduce-only, 6 the instrument.
+    /// 5 reduce-only, 6 the instrument, 7 replaced.
     event OrderCancelled(uint16 indexed instrument, uint32 indexed account, uint128 orderId, uint64 lots, uint8 reason);
+    /// The order was made smaller in its place: `lots` are left.
+    event OrderReduced(uint16 indexed instrument, uint32 indexed account, uint128 orderId, uint64 lots, uint8 reason);
     event Trade(
         uint16 indexed instrument, uint32 indexed taker, uint32 indexed maker, uint128 makerOrderId, bool takerIsBuy, uint32 priceTicks,
         uint64 lots, int128 takerFee, int128 makerFee
@@ -111,6 +173,7 @@ interface IMarket {
     event PriceUpdated(uint16 indexed instrument, uint64 mark, uint64 index);
     event CircuitBroken(uint16 indexed instrument, uint64 untilSeconds);
     event TriggerPlaced(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, TriggerKind kind, uint32 triggerTicks);
+    /// Reasons: 0 the owner, 1 its order was placed, 2 its order was rejected.
     event TriggerEnded(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, uint8 reason);
     event Settled(uint16 indexed instrument, uint64 price);
 
