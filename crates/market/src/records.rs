@@ -8,16 +8,17 @@
 //!
 //! # Cache
 //! Records are kept decoded in [`Tables`], which travels with the journal from call to call. A record's slots are read from the journal once
-//! in each transaction (so that access lists and read sets are those of anyone who reads the slots), and written when the call ends.
+//! for as long as the journal lives (so that access lists and read sets have those of anyone who reads the slots), and its words that
+//! changed are written when the call ends. A record stays at its [`Place`], so that who comes back to it looks nothing up.
 //!
 //! # Undo
-//! Every change of a record pushes the record before it, with a number that grows with each change. A [`Mark`] is such a number; going
-//! back to it pops. A call that returned is undone from outside with the journal, which tells the tables how far it is unwound: the
+//! The first change of a record after a [`Mark`] keeps the record before it; going back to the mark puts it back. A call that returned is undone from outside with the journal, which tells the tables how far it is unwound: the
 //! calls that began at or after that position are popped. So a revert costs what it undoes.
 //!
 //! Invariant: between calls, the cached record of each entry equals the decoding of the journal's current words of its slots.
 
 mod field;
+mod index;
 mod key;
 mod record;
 mod table;
@@ -26,13 +27,16 @@ mod tables;
 pub use field::{Field, FieldLayout};
 pub use key::RecordKey;
 pub use record::Record;
+pub use table::Place;
 pub use tables::{Stored, Tables};
 
 pub(crate) use record::record;
+use table::Use;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloy_primitives::U256;
+use foldhash::fast::FixedState;
 use rialto_state::{AccountId as JournalAccountId, Journal, ReadError};
 
 /// A state of the records to go back to within a call.
@@ -44,6 +48,10 @@ pub struct Records<'c, 'r> {
     journal: &'c mut Journal<'r>,
     account: JournalAccountId,
     tables: Box<Tables>,
+    hasher: FixedState,
+    transaction: u32,
+    reads: u64,
+    writes: u64,
 }
 
 impl<'c, 'r> Records<'c, 'r> {
@@ -55,7 +63,8 @@ impl<'c, 'r> Records<'c, 'r> {
                 _ => Box::default(),
             };
         tables.begin_call(journal.undo_len());
-        Self { journal, account, tables }
+        let (hasher, transaction) = (journal.hasher().clone(), journal.transaction());
+        Self { journal, account, tables, hasher, transaction, reads: 0, writes: 0 }
     }
 
     /// Writes what changed to the journal's slots and leaves the tables with it.
@@ -67,38 +76,75 @@ impl<'c, 'r> Records<'c, 'r> {
 
     /// Undoes everything since [`Records::open`] and leaves the tables with the journal.
     pub fn abandon(mut self) {
-        let start = self.tables.call_start();
-        self.revert(start);
+        self.tables.abandon_call();
         self.journal.put_extension(self.account, self.tables);
     }
 
     /// The record with this key, or its default.
+    #[inline]
     pub fn get<R: Stored>(&mut self, key: R::Key) -> Result<R, ReadError> {
-        let transaction = self.journal.transaction();
-        R::table(&mut self.tables).get(self.journal, self.account, key, transaction)
+        let place = self.locate::<R>(key)?;
+        Ok(*self.at(place))
     }
 
     /// Sets the record with this key.
+    #[inline]
     pub fn set<R: Stored>(&mut self, key: R::Key, record: R) -> Result<(), ReadError> {
-        let transaction = self.journal.transaction();
-        let number = self.tables.next_change();
-        R::table(&mut self.tables).set(self.journal, self.account, key, record, transaction, number)
+        let place = self.locate::<R>(key)?;
+        if *self.at(place) != record {
+            *self.at_mut(place) = record;
+        }
+        Ok(())
     }
 
     /// Changes the record with this key.
+    #[inline]
     pub fn update<R: Stored, T>(&mut self, key: R::Key, change: impl FnOnce(&mut R) -> T) -> Result<T, ReadError> {
-        let mut record = self.get::<R>(key)?;
-        let result = change(&mut record);
-        self.set(key, record)?;
-        Ok(result)
+        let place = self.locate::<R>(key)?;
+        Ok(change(self.at_mut(place)))
+    }
+
+    /// The place of the record with this key.
+    #[inline]
+    pub fn locate<R: Stored>(&mut self, key: R::Key) -> Result<Place<R>, ReadError> {
+        let Self { journal, account, tables, hasher, transaction, reads, .. } = self;
+        let used = Use { account: *account, hasher, transaction: *transaction, reads };
+        R::table(tables).locate(journal, key, used)
+    }
+
+    /// The record at a place.
+    #[inline]
+    pub fn at<R: Stored>(&mut self, place: Place<R>) -> &R {
+        R::table(&mut self.tables).at(place)
+    }
+
+    /// The record at a place, to change it.
+    #[inline]
+    pub fn at_mut<R: Stored>(&mut self, place: Place<R>) -> &mut R {
+        let mark = self.tables.last_mark();
+        let (record, is_first) = R::table(&mut self.tables).at_mut(place, mark);
+        if is_first {
+            self.writes += R::WORDS as u64;
+        }
+        record
+    }
+
+    /// Words of records that this call was the first of its transaction to look up.
+    pub fn words_read(&self) -> u64 {
+        self.reads
+    }
+
+    /// Words of records that this call changed, unchanged ones of the same records included.
+    pub fn words_written(&self) -> u64 {
+        self.writes
     }
 
     /// The present state, to go back to.
-    pub fn mark(&self) -> Mark {
-        self.tables.mark()
+    pub fn mark(&mut self) -> Mark {
+        self.tables.make_mark()
     }
 
-    /// Undoes all changes since `mark`.
+    /// Undoes all changes since `mark`, which must have been made in this call and not been undone.
     pub fn revert(&mut self, mark: Mark) {
         self.tables.revert(mark);
     }

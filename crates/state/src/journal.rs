@@ -231,6 +231,11 @@ impl<'r> Journal<'r> {
         }
     }
 
+    /// The keyed hasher of the journal's tables, for tables of those who travel with it.
+    pub fn hasher(&self) -> &FixedState {
+        &self.hasher
+    }
+
     /// The reader below.
     pub fn reader(&self) -> &'r dyn StateReader {
         self.reader

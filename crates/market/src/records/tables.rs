@@ -21,10 +21,10 @@ macro_rules! tables {
         #[derive(Default)]
         pub struct Tables {
             $($field: Table<$record>,)*
-            /// Number of the next change.
-            next: u64,
-            /// Where the journal's undo list ended, and the number of the next change, when each call of this transaction began.
-            calls: Vec<(usize, u64)>,
+            /// The last mark.
+            mark: u64,
+            /// Where the journal's undo list ended when each call of this transaction began, and the mark made then.
+            calls: Vec<(usize, Mark)>,
         }
 
         $(impl Stored for $record {
@@ -35,14 +35,18 @@ macro_rules! tables {
 
         impl Tables {
             pub(super) fn revert(&mut self, mark: Mark) {
-                if mark.0 < self.next {
-                    $(self.$field.revert(mark.0);)*
-                }
+                $(self.$field.revert(mark.0);)*
+                // What was saved after an undone mark is saved no more.
+                self.mark += 1;
             }
 
             pub(super) fn flush(&mut self, journal: &mut Journal<'_>) -> Result<(), ReadError> {
                 $(self.$field.flush(journal)?;)*
                 Ok(())
+            }
+
+            fn settle(&mut self) {
+                $(self.$field.settle();)*
             }
 
             fn commit(&mut self) {
@@ -57,37 +61,43 @@ macro_rules! tables {
 }
 
 impl Tables {
-    pub(super) fn next_change(&mut self) -> u64 {
-        self.next += 1;
-        self.next - 1
+    /// The last mark, for changes after it.
+    #[inline]
+    pub(super) fn last_mark(&self) -> u64 {
+        self.mark
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.next)
-    }
-
-    /// When the current call began.
-    pub(super) fn call_start(&self) -> Mark {
-        Mark(self.calls.last().map_or(0, |(_, number)| *number))
+    /// A new mark.
+    pub(super) fn make_mark(&mut self) -> Mark {
+        self.mark += 1;
+        Mark(self.mark)
     }
 
     /// Begins a call, when the journal's undo list has this length.
     pub(super) fn begin_call(&mut self, undo_len: usize) {
-        self.calls.push((undo_len, self.next));
+        let mark = self.make_mark();
+        self.calls.push((undo_len, mark));
+    }
+
+    /// Undoes the last call, of which nothing was written yet.
+    pub(super) fn abandon_call(&mut self) {
+        let (_, mark) = self.calls.pop().expect("a call has begun");
+        self.revert(mark);
+        self.settle();
     }
 }
 
 impl Extension for Tables {
     fn unwound(&mut self, undo_len: usize) {
         let mut first_undone = None;
-        while let Some(&(begin, number)) = self.calls.last()
+        while let Some(&(begin, mark)) = self.calls.last()
             && begin >= undo_len
         {
-            first_undone = Some(number);
+            first_undone = Some(mark);
             self.calls.pop();
         }
-        if let Some(number) = first_undone {
-            self.revert(Mark(number));
+        if let Some(mark) = first_undone {
+            self.revert(mark);
         }
     }
 
