@@ -10,12 +10,15 @@ pub mod abi;
 mod error;
 pub mod gas;
 pub mod layout;
+mod liquidation;
 mod market;
 mod meter;
 pub mod records;
+mod risk_index;
 pub mod types;
 
 pub use error::{MarketError, Rejection};
+pub use liquidation::{Incomplete, Sweep};
 pub use market::Market;
 pub use meter::Meter;
 
