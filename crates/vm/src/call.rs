@@ -10,11 +10,12 @@
 use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Next, fail};
 use crate::memory_ops::{KECCAK_WORD_GAS, saturate, word, words};
+use crate::native_call::{Native, NativeCall, NativeOutcome};
 use crate::opcode as op;
 use crate::program::Program;
 use crate::state_ops::address_of;
 use crate::tracer::{Enter, Leave, Refusal};
-use crate::vm::{DEPTH_LIMIT, NativeOutcome, Opening};
+use crate::vm::{DEPTH_LIMIT, Opening};
 use crate::{Halt, Vm};
 use alloc::boxed::Box;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -36,13 +37,13 @@ const DEPOSIT_BYTE_GAS: u64 = 200;
 const DEPOSIT_WORD_GAS: u64 = 6;
 
 /// A call's words, decoded.
-struct CallWords {
-    kind: u8,
-    requested_gas: u64,
-    target: Address,
-    value: U256,
-    input: (usize, usize),
-    output: (usize, usize),
+pub(crate) struct CallWords {
+    pub kind: u8,
+    pub requested_gas: u64,
+    pub target: Address,
+    pub value: U256,
+    pub input: (usize, usize),
+    pub output: (usize, usize),
 }
 
 impl CallWords {
@@ -88,7 +89,8 @@ impl Vm<'_> {
         Some(((input_offset, input_len), (output_offset, output_len), gas))
     }
 
-    fn call(&mut self, call: &CallWords, gas: u64) -> Result<Next, Next> {
+    /// Makes a call from the current frame, whose memory reaches over its input and output.
+    pub(crate) fn call(&mut self, call: &CallWords, gas: u64) -> Result<Next, Next> {
         let rules = self.rules;
         let short = || fail(Halt::OutOfGas);
         let target = self.journal.account_id(&call.target);
@@ -178,17 +180,10 @@ impl Vm<'_> {
             _ => {}
         }
         let is_static = self.frame.is_static || call.kind == op::STATICCALL;
-        let input_start = self.memory.base() + call.input.0;
+        let input = Input::Memory(self.memory.base() + call.input.0, call.input.1);
         if code_account == target && self.runs_native(&call.target) {
-            let input = Input::Memory(input_start, call.input.1);
-            let outcome = match self.call_native(&call.target, account, caller, value, &input, child_gas, is_static) {
-                Ok(outcome) => outcome.expect("the address is native"),
-                Err(error) => return Err(self.fatal(error)),
-            };
-            if outcome.halt.is_some() {
-                self.journal.revert(checkpoint);
-            }
-            return Ok((gas + self.settle_native(&outcome, call.output), None));
+            let native = NativeCall { account, address, caller, value, input, gas: child_gas, is_static, checkpoint };
+            return self.enter_native(call, native, gas);
         }
         if !self.journal.account(code_account).info.has_code() {
             self.return_data.clear();
@@ -208,12 +203,31 @@ impl Vm<'_> {
             address,
             caller,
             value,
-            input: Input::Memory(input_start, call.input.1),
+            input,
             is_static,
             purpose: Purpose::Call { return_offset: call.output.0, return_len: call.output.1 },
             checkpoint,
         });
         Ok((0, Some(Exit::Opened)))
+    }
+
+    /// Runs the native code that is called. A frame is opened only for a module that waits for a call of its own.
+    fn enter_native(&mut self, call: &CallWords, native: NativeCall, gas: u64) -> Result<Next, Next> {
+        match self.call_native(&call.target, &native) {
+            Ok(Native::Ended(outcome)) => {
+                if outcome.halt.is_some() {
+                    self.journal.revert(native.checkpoint);
+                }
+                Ok((gas + self.settle_native(&outcome, call.output), None))
+            }
+            Ok(Native::Waits(module, outward, left)) => {
+                self.frame.gas = gas;
+                let purpose = Purpose::Call { return_offset: call.output.0, return_len: call.output.1 };
+                self.open_module_frame((module, outward, left), native, purpose);
+                Ok((0, Some(Exit::Opened)))
+            }
+            Err(error) => Err(self.fatal(error)),
+        }
     }
 
     /// Settles a call that needed no frame: copies its output, pushes its result; gas that comes back.

@@ -4,6 +4,7 @@
 //! itself, the suspended ones in a vector below it.
 
 use crate::StateGas;
+use crate::native_call::ModuleFrame;
 use crate::program::Program;
 use alloc::boxed::Box;
 use alloy_primitives::{Address, Bytes, U256};
@@ -37,12 +38,14 @@ pub(crate) enum Purpose {
     Create { account: AccountId, address: Address },
 }
 
-/// Holds the translation that a frame runs.
+/// Holds what a frame runs.
 pub(crate) enum Owner {
     /// The code of an account; the translation lives as long as it does.
     Code(Code),
     /// Initcode, used once.
     Initcode(#[expect(dead_code, reason = "held for its lifetime")] Box<Program>),
+    /// None: the frame is of a native module that waits for a call of its own.
+    Module(Box<ModuleFrame>),
 }
 
 pub(crate) struct Frame {

@@ -8,6 +8,7 @@ use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Registers};
 use crate::keccak::KeccakCache;
 use crate::memory::Memory;
+use crate::native_call::{Native, NativeCall};
 use crate::program::{Program, program_of};
 use crate::tier::{Held, Tier};
 use crate::tracer::{Enter, Leave, Tracer};
@@ -79,7 +80,7 @@ pub struct Vm<'r> {
     pub tx: TxContext,
     pub(crate) rules: &'static Rules,
     pub(crate) block: BlockContext,
-    pub(crate) modules: &'r [&'r dyn NativeModule],
+    pub(crate) modules: Vec<&'r dyn NativeModule>,
     pub(crate) moved_precompiles: Vec<(Address, Option<&'static Precompile>)>,
     beneficiary: AccountId,
     pub(crate) tier: Option<&'r dyn Tier>,
@@ -111,7 +112,7 @@ impl<'r> Vm<'r> {
             tx: TxContext::default(),
             rules,
             block,
-            modules: &[],
+            modules: Vec::new(),
             moved_precompiles: Vec::new(),
             tier: None,
             tracer: None,
@@ -139,8 +140,8 @@ impl<'r> Vm<'r> {
     }
 
     /// Answers calls to these addresses by native code.
-    pub fn with_modules(mut self, modules: &'r [&'r dyn NativeModule]) -> Self {
-        self.modules = modules;
+    pub fn with_modules(mut self, modules: &[&'r dyn NativeModule]) -> Self {
+        self.modules = modules.to_vec();
         self
     }
 
@@ -172,7 +173,7 @@ impl<'r> Vm<'r> {
 
     /// The precompiled contract that runs at `address`.
     #[inline]
-    fn precompile_at(&self, address: &Address) -> Option<&'static Precompile> {
+    pub(crate) fn precompile_at(&self, address: &Address) -> Option<&'static Precompile> {
         if self.moved_precompiles.is_empty() {
             return crate::precompile(self.rules.precompiles, address);
         }
@@ -180,12 +181,6 @@ impl<'r> Vm<'r> {
             Some((_, precompile)) => *precompile,
             None => crate::precompile(self.rules.precompiles, address),
         }
-    }
-
-    /// Whether a call of `address` runs native code.
-    #[inline]
-    pub(crate) fn runs_native(&self, address: &Address) -> bool {
-        self.precompile_at(address).is_some() || self.modules.iter().any(|module| module.address() == *address)
     }
 
     /// The rules in force.
@@ -258,13 +253,7 @@ impl<'r> Vm<'r> {
         let checkpoint = self.journal.checkpoint();
         self.move_value(message.caller, account, message.value);
         if code_account == account && self.runs_native(&target) {
-            let input = Input::Bytes(message.input);
-            let outcome = self.call_native(&target, account, caller, message.value, &input, message.gas, false)?;
-            let outcome = outcome.expect("the address is native");
-            if outcome.halt.is_some() {
-                self.journal.revert(checkpoint);
-            }
-            return Ok(Some(self.outer_result(outcome.halt, outcome.gas, state_gas)));
+            return self.begin_outer_native(account, (target, caller), message, checkpoint, state_gas);
         }
         if !self.journal.load(code_account)?.info.has_code() {
             return Ok(Some(self.outer_result(None, message.gas, state_gas)));
@@ -296,6 +285,32 @@ impl<'r> Vm<'r> {
             state_gas,
         };
         Ok(None)
+    }
+
+    /// Runs the native code of `account`: the result, unless a module waits for a call of its own.
+    fn begin_outer_native(
+        &mut self,
+        account: AccountId,
+        (address, caller): (Address, Address),
+        message: Message,
+        checkpoint: Checkpoint,
+        state_gas: StateGas,
+    ) -> Result<Option<CallResult>, ReadError> {
+        let Message { value, input, gas, .. } = message;
+        let input = Input::Bytes(input);
+        let call = NativeCall { account, address, caller, value, input, gas, is_static: false, checkpoint };
+        match self.call_native(&address, &call)? {
+            Native::Ended(outcome) => {
+                if outcome.halt.is_some() {
+                    self.journal.revert(checkpoint);
+                }
+                Ok(Some(self.outer_result(outcome.halt, outcome.gas, state_gas)))
+            }
+            Native::Waits(module, outward, left) => {
+                self.begin_module_frame((module, outward, left), call, state_gas);
+                Ok(None)
+            }
+        }
     }
 
     fn begin_outer_create(
@@ -341,8 +356,14 @@ impl<'r> Vm<'r> {
     /// Runs the current frame, and all that it opens, to the end.
     fn run(&mut self) -> Result<CallResult, ReadError> {
         loop {
-            self.reserve_stack();
-            let halt = match self.interpret() {
+            let exit = match self.frame.owner {
+                Owner::Module(_) => self.run_module(),
+                _ => {
+                    self.reserve_stack();
+                    self.interpret()
+                }
+            };
+            let halt = match exit {
                 Exit::Opened => continue,
                 Exit::Stepped => unreachable!("the interpreter goes on after a step"),
                 Exit::Done => None,
@@ -359,7 +380,7 @@ impl<'r> Vm<'r> {
     }
 
     /// Makes room for a whole stack above the current frame's base.
-    fn reserve_stack(&mut self) {
+    pub(crate) fn reserve_stack(&mut self) {
         let needed = self.frame.stack_base + STACK_LIMIT;
         if self.stack.len() < needed {
             self.stack.resize_with(needed, MaybeUninit::uninit);
@@ -478,60 +499,6 @@ fn idle_frame(journal: &mut Journal<'_>) -> Frame {
         purpose: Purpose::Call { return_offset: 0, return_len: 0 },
         checkpoint: journal.checkpoint(),
         state_gas: StateGas::default(),
-    }
-}
-
-/// How a native call (precompiled contract or module) ended; its output is in the machine's return data.
-pub(crate) struct NativeOutcome {
-    pub halt: Option<Halt>,
-    /// Gas left.
-    pub gas: u64,
-}
-
-impl Vm<'_> {
-    /// Runs a precompiled contract or a module, if `address` has one. The caller holds the checkpoint.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn call_native(
-        &mut self,
-        address: &Address,
-        account: AccountId,
-        caller: Address,
-        value: U256,
-        input: &Input,
-        gas: u64,
-        is_static: bool,
-    ) -> Result<Option<NativeOutcome>, ReadError> {
-        let input = match input {
-            Input::Memory(start, len) => self.memory.absolute(*start, *len),
-            Input::Bytes(bytes) => bytes,
-        };
-        if let Some(precompile) = self.precompile_at(address) {
-            return match precompile.run(input, gas, &mut self.return_data) {
-                Ok(used) => Ok(Some(NativeOutcome { halt: None, gas: gas - used })),
-                Err(crate::PrecompileError::Fatal(message)) => Err(ReadError::Backend(message.into())),
-                Err(_) => {
-                    self.return_data.clear();
-                    Ok(Some(NativeOutcome { halt: Some(Halt::PrecompileFailed), gas: 0 }))
-                }
-            };
-        }
-        let Some(module) = self.modules.iter().find(|module| module.address() == *address) else { return Ok(None) };
-        let call = crate::ModuleCall { caller, value, input, gas_limit: gas, is_static, account };
-        self.return_data.clear();
-        let outcome = module.call(&mut self.journal, call, &mut self.return_data)?;
-        let (halt, used) = match outcome {
-            crate::ModuleOutcome::Success { gas_used } => (None, gas_used),
-            crate::ModuleOutcome::Revert { gas_used } => (Some(Halt::Revert), gas_used),
-            crate::ModuleOutcome::Halt => {
-                self.return_data.clear();
-                (Some(Halt::ModuleFailed), gas)
-            }
-        };
-        let Some(left) = gas.checked_sub(used) else {
-            self.return_data.clear();
-            return Ok(Some(NativeOutcome { halt: Some(Halt::OutOfGas), gas: 0 }));
-        };
-        Ok(Some(NativeOutcome { halt, gas: left }))
     }
 }
 

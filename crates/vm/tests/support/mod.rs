@@ -119,6 +119,8 @@ pub struct Setup {
     pub block: BlockContext,
     pub tx: TxContext,
     pub gas: u64,
+    /// State gas (EIP-8037).
+    pub reservoir: u64,
     pub value: U256,
     pub input: Bytes,
     /// Who is called.
@@ -148,7 +150,8 @@ impl Setup {
         };
         let tx = TxContext { origin: CALLER, ..TxContext::default() };
         let (gas, value) = (GAS, word(0));
-        Self { fork, state, block, tx, gas, value, input: Bytes::new(), target: CONTRACT, creates: false }
+        let (reservoir, input) = (0, Bytes::new());
+        Self { fork, state, block, tx, gas, reservoir, value, input, target: CONTRACT, creates: false }
     }
 
     /// A creation by CALLER.
@@ -158,6 +161,10 @@ impl Setup {
 
     pub fn gas(self, gas: u64) -> Self {
         Self { gas, ..self }
+    }
+
+    pub fn reservoir(self, reservoir: u64) -> Self {
+        Self { reservoir, ..self }
     }
 
     pub fn value(self, value: u64) -> Self {
@@ -247,7 +254,7 @@ impl Setup {
                 MessageKind::Call { target, code_account: target }
             };
             let (value, input) = (self.value, self.input.clone());
-            let message = Message { kind, caller, value, input, gas: self.gas, state_gas_reservoir: 0 };
+            let message = Message { kind, caller, value, input, gas: self.gas, state_gas_reservoir: self.reservoir };
             let result = vm.execute(message)?;
             let refund = vm.journal.refund();
             let logs = vm.journal.take_logs();
