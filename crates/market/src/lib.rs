@@ -7,6 +7,7 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod book;
 mod error;
 pub mod gas;
 pub mod layout;
@@ -15,6 +16,7 @@ mod budget;
 mod market;
 mod meter;
 mod outward;
+pub mod pricing;
 pub mod records;
 mod risk_index;
 pub mod types;

@@ -1,6 +1,6 @@
 //! What names a record in its table: at most 240 bits, which take the middle of the slot's number.
 
-use crate::types::{AccountId, AssetId, FeedId, InstrumentId};
+use crate::types::{AccountId, AssetId, FeedId, InstrumentId, Side};
 use alloy_primitives::{Address, U256};
 use core::hash::Hash;
 
@@ -36,6 +36,7 @@ integer_keys! {
     AssetId => 16, |key| key.0;
     InstrumentId => 16, |key| key.0;
     FeedId => 16, |key| key.0;
+    Side => 8, |key| key as u8;
 }
 
 impl RecordKey for () {

@@ -119,4 +119,10 @@ tables! {
     accounts_of: crate::layout::AccountOf,
     balances: crate::layout::Balance,
     positions: crate::layout::Position,
+    books: crate::book::Book,
+    orders: crate::book::Order,
+    levels: crate::book::Level,
+    index_words: crate::book::IndexWord,
+    queue_ends: crate::book::QueueEnds,
+    queue_links: crate::book::QueueLink,
 }
