@@ -34,6 +34,16 @@ impl<'c, 'r> Market<'c, 'r> {
         Self { records, block, caller, meter, events: Vec::new() }
     }
 
+    /// All state, for who works with single operations of it.
+    pub fn records(&mut self) -> &mut Records<'c, 'r> {
+        &mut self.records
+    }
+
+    /// Ends the work: all state, to be closed or abandoned, and the events.
+    pub fn finish(self) -> (Records<'c, 'r>, Vec<LogData>) {
+        (self.records, self.events)
+    }
+
     /// Notes an event.
     pub(crate) fn emit(&mut self, event: &impl SolEvent) {
         self.events.push(event.encode_log_data());
