@@ -2,11 +2,15 @@
 //!
 //! A schedule is a list of forks with the block number (until the merge) or the timestamp (since) at which each begins.
 //! What a fork changes for blocks and transactions is [`BlockRules`], for the virtual machine [`rialto_vm::Rules`].
+//!
+//! A chain may have native modules. They are named here and nowhere else: whatever executes its blocks, in whatever way, asks
+//! [`ChainSpec::modules_at`], so no strategy can leave one out.
 
 use crate::BlockRules;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, address};
-use rialto_vm::Fork;
+use core::fmt;
+use rialto_vm::{Fork, NativeModule};
 
 /// When a fork begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +21,8 @@ pub enum Activation {
     Timestamp(u64),
 }
 
-impl core::fmt::Display for Activation {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Block(number) => write!(f, "block {number}"),
             Self::Timestamp(seconds) => write!(f, "timestamp {seconds}"),
@@ -49,6 +53,34 @@ const MAINNET_BLOBS: [(Fork, BlobParams); 5] = [
 /// The main network's deposit contract (EIP-6110).
 pub const MAINNET_DEPOSIT_CONTRACT: Address = address!("00000000219ab540356cbb839cbe05303d7705fa");
 
+/// A native module of a chain. Its account must be in the state, with a nonce (EIP-161 would clear it otherwise), when it
+/// first answers.
+#[derive(Clone, Copy)]
+pub struct ChainModule {
+    /// The timestamp, in seconds, from which on it answers.
+    pub activation_seconds: u64,
+    /// The module.
+    pub module: &'static dyn NativeModule,
+}
+
+impl PartialEq for ChainModule {
+    /// Modules are told apart by their addresses.
+    fn eq(&self, other: &Self) -> bool {
+        self.activation_seconds == other.activation_seconds && self.module.address() == other.module.address()
+    }
+}
+
+impl Eq for ChainModule {}
+
+impl fmt::Debug for ChainModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainModule")
+            .field("activation_seconds", &self.activation_seconds)
+            .field("address", &self.module.address())
+            .finish()
+    }
+}
+
 /// A chain's rules over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSpec {
@@ -62,6 +94,8 @@ pub struct ChainSpec {
     pub deposit_contract: Address,
     /// Whether the DAO's accounts are drained at the DAO fork (EIP-779).
     pub drains_dao: bool,
+    /// Native modules, in the order in which they end a block.
+    pub modules: Vec<ChainModule>,
 }
 
 impl ChainSpec {
@@ -73,6 +107,7 @@ impl ChainSpec {
             blobs: Vec::new(),
             deposit_contract: MAINNET_DEPOSIT_CONTRACT,
             drains_dao: false,
+            modules: Vec::new(),
         }
     }
 
@@ -136,6 +171,12 @@ impl ChainSpec {
     /// The rules that hold in a block.
     pub fn rules_at(&self, number: u64, timestamp_seconds: u64) -> &'static BlockRules {
         BlockRules::of(self.fork_at(number, timestamp_seconds))
+    }
+
+    /// The native modules that answer in a block of this timestamp.
+    pub fn modules_at(&self, timestamp_seconds: u64) -> Vec<&'static dyn NativeModule> {
+        let active = self.modules.iter().filter(|entry| entry.activation_seconds <= timestamp_seconds);
+        active.map(|entry| entry.module).collect()
     }
 
     /// The blob parameters under `fork`; `None` before blobs.

@@ -4,7 +4,7 @@ use crate::{BlockAccessListDifference, BlockAccessListError, SignatureError, TxT
 use alloc::{boxed::Box, string::String};
 use alloy_primitives::{Address, B256, U256};
 use rialto_state::ReadError;
-use rialto_vm::Fork;
+use rialto_vm::{Fork, ModuleViolation};
 
 /// Why a transaction can't be part of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +161,8 @@ pub enum BlockError {
     SystemContractEmpty { address: Address },
     /// A system call failed (EIP-7002, EIP-7251).
     SystemCallFailed { address: Address },
+    /// A rule of a native module does not hold at the block's end.
+    Module { address: Address, violation: Box<ModuleViolation> },
     /// The deposit contract's log has not the layout of its event (EIP-6110).
     DepositLayout { field: &'static str, expected: u64, found: u64 },
     /// A block access list breaks its rules of form (EIP-7928).
@@ -207,6 +209,7 @@ impl core::fmt::Display for BlockError {
             Self::LogsBloom => f.write_str("header.logs_bloom: differs from that of the receipts"),
             Self::SystemContractEmpty { address } => write!(f, "system contract {address}: expected code, found none"),
             Self::SystemCallFailed { address } => write!(f, "system call to {address}: expected success, it failed"),
+            Self::Module { address, violation } => write!(f, "native module {address}: {}", violation.text),
             Self::DepositLayout { field, expected, found } => {
                 write!(f, "deposit event: {field}: expected {expected}, found {found}")
             }

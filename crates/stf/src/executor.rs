@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use rialto_state::{Diff, Journal, Log, StateReader};
-use rialto_vm::{BlockContext, NativeModule, Tier, Tracer, Vm};
+use rialto_vm::{BlockContext, Tier, Tracer, Vm};
 
 /// The state root after a diff, for receipts before Byzantium.
 pub type RootAfter<'r> = &'r dyn Fn(&Diff) -> Result<B256, String>;
@@ -166,7 +166,8 @@ impl<'r> BlockExecutor<'r> {
         let rules = chain.rules_at(header.number, header.timestamp);
         let blobs = chain.blob_params(rules.fork);
         let journal = Journal::new(reader, hash_seed);
-        let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal);
+        let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), journal)
+            .with_modules(&chain.modules_at(header.timestamp));
         Self {
             vm,
             rules,
@@ -241,12 +242,6 @@ impl<'r> BlockExecutor<'r> {
     /// that it gives to [`BlockExecutor::accept`], what it accessed and changed, and ends its part.
     pub fn access_list(&mut self) -> Option<&mut BlockListBuilder> {
         self.access_list.as_mut()
-    }
-
-    /// Answers calls to these modules by native code.
-    pub fn with_modules(mut self, modules: &'r [&'r dyn NativeModule]) -> Self {
-        self.vm = self.vm.with_modules(modules);
-        self
     }
 
     /// The rules in force.
@@ -375,13 +370,14 @@ impl<'r> BlockExecutor<'r> {
         }
     }
 
-    /// What comes after the last transaction: withdrawals, rewards and requests; then the outcome.
+    /// What comes after the last transaction: the ends of native modules, withdrawals, rewards and requests; then the outcome.
     pub fn finish(self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Outcome, BlockError> {
         self.finish_execution(ommers, withdrawals).map(Executed::outcome)
     }
 
     /// As [`BlockExecutor::finish`], leaving what can be done elsewhere to [`Executed::outcome`].
     pub fn finish_execution(mut self, ommers: &[Header], withdrawals: &[Withdrawal]) -> Result<Executed, BlockError> {
+        system::end_modules(&mut self.vm)?;
         system::withdraw(&mut self.vm, withdrawals)?;
         system::reward(&mut self.vm, self.rules.block_reward, &self.header, ommers)?;
         let requests = if self.rules.has_requests {

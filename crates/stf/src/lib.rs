@@ -43,7 +43,7 @@ pub use block_access_list::{
     SlotChanges, StorageChange,
 };
 pub use block_rules::{BlockRules, DifficultyRule};
-pub use chain::{Activation, BlobParams, ChainSpec, MAINNET_DEPOSIT_CONTRACT};
+pub use chain::{Activation, BlobParams, ChainModule, ChainSpec, MAINNET_DEPOSIT_CONTRACT};
 pub use checks::Checks;
 pub use difficulty::{difficulty_after, next_difficulty};
 pub use error::{BlockError, TxError};

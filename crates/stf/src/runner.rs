@@ -38,7 +38,8 @@ impl<'r> TxRunner<'r> {
     pub fn new(chain: &ChainSpec, header: &Header, reader: &'r dyn StateReader, hash_seed: u64) -> Self {
         let rules = chain.rules_at(header.number, header.timestamp);
         let blobs = chain.blob_params(rules.fork);
-        let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), Journal::new(reader, hash_seed));
+        let vm = Vm::new(rules.vm, block_context(chain, header, blobs.as_ref()), Journal::new(reader, hash_seed))
+            .with_modules(&chain.modules_at(header.timestamp));
         Self { vm, rules, gas: BlockGas::unused(header, blobs.as_ref()), has_changes: false }
     }
 

@@ -1,6 +1,7 @@
-//! What a block does besides its transactions: system calls, withdrawals, rewards and requests.
+//! What a block does besides its transactions: system calls, ends of native modules, withdrawals, rewards and requests.
 
 use crate::{BlockError, BlockRules, Header, Withdrawal};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, Bytes, U256, address, b256};
 use rialto_state::Log;
@@ -58,6 +59,14 @@ fn system_call(vm: &mut Vm<'_>, target: Address, input: Bytes) -> Result<CallRes
         state_gas_reservoir: 0,
     };
     Ok(vm.execute(message)?)
+}
+
+/// Ends the block for each native module. What they change is of the same part of the block as withdrawals and requests, and so
+/// under the same index of a block access list (EIP-7928); what they log is dropped, for there is no receipt to have it.
+pub(crate) fn end_modules(vm: &mut Vm<'_>) -> Result<(), BlockError> {
+    let ended = vm.end_block()?;
+    vm.journal.take_logs();
+    ended.map_err(|(address, violation)| BlockError::Module { address, violation: Box::new(violation) })
 }
 
 /// Adds withdrawn ether to its receivers (EIP-4895).

@@ -97,6 +97,7 @@ pub(super) fn chain_spec(config: &JsonCursor<'_>, header: &Header) -> Result<Cha
         blobs: blob_params(config, &scheduled)?,
         deposit_contract: deposit_contract.unwrap_or_default(),
         drains_dao: drains_dao.unwrap_or(false),
+        modules: Vec::new(),
     })
 }
 
