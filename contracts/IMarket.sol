@@ -42,6 +42,27 @@ interface IMarket {
         bool isPartial;
     }
 
+    /// A feed's price in a report.
+    struct FeedPrice {
+        uint16 feed;
+        uint128 price;
+    }
+
+    /// What a price signer signs as typed data (EIP-712): domain name "Rialto Market", version "1", the chain's id and the market's address.
+    struct PriceReport {
+        /// Number of the round, the same for all signers, and higher than that of any accepted report.
+        uint64 sequence;
+        uint64 timeSeconds;
+        /// By feed, ascending, each once.
+        FeedPrice[] prices;
+    }
+
+    struct SignedReport {
+        PriceReport report;
+        /// r, s and v (27 or 28) in 65 bytes.
+        bytes signature;
+    }
+
     // ---- accounts ----
 
     function openAccount(uint8 number) external returns (uint32 account);
@@ -135,16 +156,58 @@ interface IMarket {
 
     // ---- oracle ----
 
+    /// @notice Brings signed prices; they take effect at once, and so does what follows from them. Anyone may bring them.
+    /// @param report `abi.encode(SignedReport[])`: what each signer signed, all with the same sequence.
     function updatePrices(bytes calldata report) external;
+    /// @notice Reads the price of a feed that has a source contract (`latestRoundData()`). Anyone may ask for it.
     function pullPrice(uint16 feed) external;
+    /// @return mark What positions are valued at, in millionths of a tick; zero is none yet.
+    /// @return index The oracle's price, in millionths of a tick.
+    /// @return updatedSeconds When the oracle's price was made.
     function priceOf(uint16 instrument) external view returns (uint64 mark, uint64 index, uint64 updatedSeconds);
+    /// @return price Of one whole unit in quote units, times `10 ** decimals`; a yearly volatility where options use the feed as theirs.
+    function feedOf(uint16 feed) external view returns (uint128 price, uint8 decimals, uint64 timeSeconds, address source);
+    /// @notice Pays out a position in an expired option at its settlement price. Anyone may ask for it.
+    function settleExpired(uint32 account, uint16 instrument) external;
+
+    // ---- operator ----
+
+    /// @notice Only the operator: announces an action that anyone may execute once the time lock is over.
+    /// @param action The call data of a function of `IMarketActions`. It must be valid now, and is checked again when it is executed.
+    function propose(bytes calldata action) external returns (uint64 proposal);
+    /// @notice Executes a proposal whose time lock is over.
+    function execute(uint64 proposal, bytes calldata action) external;
+    /// @notice Only the operator: takes a proposal back.
+    function withdrawProposal(uint64 proposal) external;
+    /// @notice Only the operator: restricts an instrument at once (1 reduce only, 2 halted). Only a proposal eases it again.
+    function restrict(uint16 instrument, uint8 status) external;
+    /// @notice Only the operator: offers the office to `next`, who takes it by `acceptOperator`. The zero address takes the offer back.
+    function offerOperator(address next) external;
+    function acceptOperator() external;
+    function proposalOf(uint64 proposal) external view returns (bytes32 actionHash, uint64 executableSeconds);
+    function signers() external view returns (address[] memory addresses, uint8 quorum, uint64 lastSequence);
 
     // ---- liquidations ----
 
+    /// @notice Takes a part of what an account in an auction has, at the auction's price. The keeper needs the initial margin after.
+    /// @param keeper The caller's account.
+    /// @param instrument A derivative: its position is taken over. A spot pair: the base asset is bought from the account, or sold to it
+    /// where it owes it.
+    /// @param lots At most so many; no more is given than brings the account back to its target.
+    /// @param worstPrice In ticks: the highest price to buy at, or the lowest to sell at.
+    /// @return takenLots How many.
+    /// @return price At which price, in ticks.
     function takeAuction(uint32 keeper, uint32 account, uint16 instrument, uint64 lots, uint64 worstPrice)
         external returns (uint64 takenLots, uint64 price);
+    /// @notice The present terms of an auction: lots are negative where the account buys.
+    function auctionOf(uint32 account, uint16 instrument) external view returns (int64 lots, uint64 price, uint64 sinceBlock);
+    /// @notice Buys shares of the backstop pool, which takes over what nobody else takes.
     function depositBackstop(uint32 account, uint128 amount) external returns (uint128 shares);
+    /// @notice Sells shares of the backstop pool for their part of its equity. Not while accounts wait for liquidation.
     function withdrawBackstop(uint32 account, uint128 shares) external returns (uint128 amount);
+    function backstopOf(uint32 account) external view returns (uint128 shares, uint128 totalShares, int256 equity);
+    /// @notice Goes on with liquidations, at the caller's expense.
+    /// @return processed How many steps were made.
     function liquidate(uint32 maxAccounts) external returns (uint32 processed);
 
     // ---- events ----
@@ -155,6 +218,9 @@ interface IMarket {
     event Deposited(uint32 indexed account, uint16 indexed asset, uint256 amount);
     event Withdrawn(uint32 indexed account, uint16 indexed asset, uint256 amount, address to);
     event Transferred(uint32 indexed from, uint32 indexed to, uint16 indexed asset, uint128 amount);
+    /// Interest up to now, as the indices times 10^18 by which what is held and what is owed has grown since listing.
+    event InterestAccrued(uint16 indexed asset, uint256 supplyIndex, uint256 borrowIndex);
+    event ReserveCollected(uint16 indexed asset, uint256 amount);
     event OrderPlaced(
         uint16 indexed instrument, uint32 indexed account, uint128 orderId, bool isBuy, uint32 priceTicks, uint64 lots, uint64 clientId
     );
@@ -175,7 +241,48 @@ interface IMarket {
     event TriggerPlaced(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, TriggerKind kind, uint32 triggerTicks);
     /// Reasons: 0 the owner, 1 its order was placed, 2 its order was rejected.
     event TriggerEnded(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, uint8 reason);
+    /// The series expired and pays `price`, in millionths of a tick, for each lot and tick.
+    /// An account fell below maintenance and waits for liquidation; values in quote base units.
+    event LiquidationQueued(uint32 indexed account, uint64 sequence, int256 equity, int256 maintenanceMargin);
+    /// The account is above maintenance again, or has nothing left.
+    event LiquidationEnded(uint32 indexed account, uint64 sequence, int256 equity);
+    /// Keepers may take its positions and collateral, at a discount that grows with each block.
+    event AuctionStarted(uint32 indexed account, uint64 sequence, uint64 blockNumber);
+    /// What a liquidation moved: lots that were sold (negative) or bought, for `value` quote base units. Stages: 1 book, 2 auction,
+    /// 3 backstop, 4 deleveraging. `counterparty` is zero for the book.
+    event Liquidated(
+        uint32 indexed account, uint16 indexed instrument, uint32 indexed counterparty, uint8 stage, int64 lots, int256 value, uint256 fee
+    );
+    /// The backstop pool took over a balance (negative: a debt) for `value` quote base units.
+    event CollateralTaken(uint32 indexed account, uint16 indexed asset, int256 amount, int256 value);
+    /// The insurance fund paid for a loss.
+    event InsurancePaid(uint32 indexed account, uint256 amount);
+    /// A winner gave up profit for a loss that the insurance fund could not pay.
+    event Deleveraged(uint32 indexed winner, uint32 indexed account, uint16 indexed instrument, uint256 haircut);
+    /// A loss that nobody else could pay was taken from all who hold the asset, in proportion.
+    event LossSocialised(uint32 indexed account, uint16 indexed asset, uint256 amount, uint256 supplyIndex);
+    event BackstopDeposited(uint32 indexed account, uint256 amount, uint256 shares);
+    event BackstopWithdrawn(uint32 indexed account, uint256 amount, uint256 shares);
     event Settled(uint16 indexed instrument, uint64 price);
+    event FeedPriced(uint16 indexed feed, uint128 price, uint64 timeSeconds);
+    /// The price is too far from the last one: it counts only once the next report confirms it, and the feed's instruments are halted.
+    event FeedDoubted(uint16 indexed feed, uint128 price, uint64 timeSeconds);
+    event Proposed(uint64 indexed proposal, uint64 executableSeconds, bytes action);
+    event Executed(uint64 indexed proposal);
+    event ProposalWithdrawn(uint64 indexed proposal);
+    event OperatorOffered(address indexed next);
+    event OperatorChanged(address indexed operator);
+    event SignersSet(address[] signers, uint8 quorum);
+    event TimelockSet(uint32 timelockSeconds);
+    event FeedSet(uint16 indexed feed, uint8 decimals, address source, uint8 sourceDecimals, uint32 stalenessSeconds, uint32 deviationPpm);
+    event AssetListed(uint16 indexed asset, address indexed token, uint8 decimals, uint16 feed);
+    event AssetParameterSet(uint16 indexed asset, string name, int256 value);
+    event InstrumentListed(
+        uint16 indexed instrument, uint8 kind, uint16 base, uint16 feed, uint16 underlying, uint64 expirySeconds, uint32 strikeTicks,
+        bool isCall, uint64 tickValue, uint128 lotSize
+    );
+    event ParameterSet(uint16 indexed instrument, string name, int256 value);
+    event StatusSet(uint16 indexed instrument, uint8 status);
 
     // ---- errors ----
 
@@ -193,4 +300,60 @@ interface IMarket {
     error WouldNotReduce();
     error Overflow();
     error CallFailed(bytes output);
+    /// Signed prices are not accepted.
+    error BadReport(string why);
+}
+
+/// @title What an operator may propose
+/// @notice Never called by itself: its calls are the actions of `IMarket.propose`.
+interface IMarketActions {
+    /// A parameter by its name; the table of parameters says its bounds.
+    struct Setting {
+        string name;
+        int256 value;
+    }
+
+    struct InstrumentTerms {
+        /// 1 spot, 2 perpetual, 3 European option.
+        uint8 kind;
+        /// Base asset of a spot pair; zero for others.
+        uint16 base;
+        /// Feed of the index; for an option, feed of its yearly volatility.
+        uint16 feed;
+        /// For an option: the instrument whose feed is its index. Zero for others.
+        uint16 underlying;
+        uint64 expirySeconds;
+        /// In ticks of this instrument.
+        uint32 strikeTicks;
+        bool isCall;
+        /// Quote base units of one lot that moves by one tick.
+        uint64 tickValue;
+        /// Base units of the base asset (spot) or units of 1e-18 of the underlying in one lot.
+        uint128 lotSize;
+        Setting[] settings;
+    }
+
+    struct FeedTerms {
+        /// Decimals of the price, at most 18. They never change.
+        uint8 decimals;
+        /// Contract that `pullPrice` reads; zero for signed prices.
+        address source;
+        /// Decimals of that contract's answer.
+        uint8 sourceDecimals;
+        /// Oldest price that is accepted and used.
+        uint32 stalenessSeconds;
+        /// Largest move that is accepted without confirmation, in millionths.
+        uint32 deviationPpm;
+    }
+
+    function listInstrument(InstrumentTerms calldata terms) external;
+    function setInstrument(uint16 instrument, Setting[] calldata settings) external;
+    /// @notice 0 active, 1 reduce only, 2 halted.
+    function setStatus(uint16 instrument, uint8 status) external;
+    function listFeed(FeedTerms calldata terms) external;
+    function setFeed(uint16 feed, FeedTerms calldata terms) external;
+    function setSigners(address[] calldata signers, uint8 quorum) external;
+    function setTimelock(uint32 timelockSeconds) external;
+    function listAsset(address token, uint8 decimals, uint16 feed, Setting[] calldata settings) external;
+    function setAsset(uint16 asset, Setting[] calldata settings) external;
 }

@@ -63,6 +63,8 @@ gas_table! {
     TRIGGER_PLACE = 12_000;
     /// Removing a trigger order, or finding that it has nothing to do.
     TRIGGER_END = 6_000;
+    /// Most that the order of a crossed trigger may use; one that needs more ends without effect.
+    TRIGGER_ORDER = 600_000;
     /// Finding the next crossed trigger or expired order of an instrument.
     QUEUE_STEP = 1_000;
 
@@ -72,7 +74,29 @@ gas_table! {
     /// A position or an asset in an account's health.
     HEALTH_ITEM = 800;
 
+    // ---- liquidations ----
+    /// Looking at an account whose trigger was met, beside its health.
+    RISK_VISIT = 400;
+    /// Passing over a trigger.
+    RISK_STEP = 50;
+    /// Setting a trigger anew.
+    RISK_TRIGGER = 300;
+    /// Most that looking at one account may cost; a search stops before it has less.
+    RISK_VISIT_MOST = 100_000;
+    /// A step of an account's liquidation, beside orders, fills and takeovers.
+    LIQUIDATION_STEP = 3_000;
+    /// Taking over a position or a balance.
+    TAKEOVER = 8_000;
+    /// Looking at an account that may have to give up profit.
+    WINNER_VISIT = 1_500;
+    /// Most that one step of a liquidation may cost.
+    LIQUIDATION_STEP_MOST = 10_000_000;
+
     // ---- what the market does by itself in a block ----
+    /// Budget for finding accounts below maintenance, after each acceptance of prices and at the end of a block.
+    RISK_BUDGET = 200_000_000;
+    /// Budget of liquidations, likewise.
+    LIQUIDATION_BUDGET = 60_000_000;
     /// Budget of crossed triggers after one acceptance of prices.
     TRIGGER_BUDGET = 20_000_000;
     /// Budget of expired orders after one acceptance of prices.
