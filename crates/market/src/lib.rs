@@ -7,22 +7,33 @@
 extern crate alloc;
 
 pub mod abi;
+mod accounts;
+mod assets;
+mod balances;
 pub mod book;
 mod error;
 pub mod gas;
+mod interest;
 pub mod layout;
 mod liquidation;
+mod custody;
 mod budget;
+mod margin;
 mod market;
 mod meter;
 mod outward;
+mod positions;
 pub mod pricing;
+mod quotient;
 pub mod records;
 mod risk_index;
 pub mod types;
 
+pub use accounts::Agent;
+pub use assets::{Asset, AssetOf, AssetState};
 pub use error::{MarketError, Rejection};
 pub use liquidation::{Incomplete, Sweep};
+pub use margin::Health;
 pub use market::Market;
 pub use meter::Meter;
 
