@@ -1,6 +1,8 @@
 //! Blocks whose transactions are in each other's way, and how outcomes are compared.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod nesting;
+
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use proptest::prelude::*;
 use rialto_state::MemoryState;
@@ -109,40 +111,64 @@ pub fn plans() -> impl proptest::strategy::Strategy<Value = Vec<Plan>> {
     prop::collection::vec((0..SENDERS, 0..20u8, 0..3u64, 0..3u64), 4..60)
 }
 
+/// A transaction of a block.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which of the senders.
+    pub from: u64,
+    pub to: Option<Address>,
+    pub value: u64,
+    pub tip: u64,
+    pub gas_limit: u64,
+    pub input: Bytes,
+}
+
+impl Call {
+    pub fn of_plan((from, to, value, tip): &Plan) -> Self {
+        let to = match to {
+            0..=5 => Some(sender(u64::from(*to))),
+            6 => Some(BENEFICIARY),
+            7 | 8 => Some(COUNTER),
+            9 => Some(WATCHER),
+            10 => Some(SUICIDE),
+            11 => Some(FACTORY),
+            12 => Some(REVERTER),
+            13 => None,
+            14 => Some(NEST),
+            15 => Some(phoenix()),
+            16 => Some(READER),
+            other => Some(Address::with_last_byte(*other)),
+        };
+        let input = if to.is_none() { Bytes::from_static(&[0x60, 1, 0x5f, 0x55, 0x33, 0xff]) } else { Bytes::new() };
+        Self { from: *from, to, value: *value, tip: *tip, gas_limit: 400_000, input }
+    }
+}
+
 pub fn block(chain: &ChainSpec, plans: &[Plan]) -> Block {
-    let mut nonces = [0; SENDERS as usize];
-    let transactions: Vec<Transaction> = plans
+    block_of(chain, &plans.iter().map(Call::of_plan).collect::<Vec<_>>(), &[0; SENDERS as usize])
+}
+
+/// Block 1, of these transactions, whose senders have these nonces.
+pub fn block_of(chain: &ChainSpec, calls: &[Call], nonces: &[u64]) -> Block {
+    let mut nonces = nonces.to_vec();
+    let transactions: Vec<Transaction> = calls
         .iter()
-        .map(|(from, to, value, tip)| {
-            let to = match to {
-                0..=5 => Some(sender(u64::from(*to))),
-                6 => Some(BENEFICIARY),
-                7 | 8 => Some(COUNTER),
-                9 => Some(WATCHER),
-                10 => Some(SUICIDE),
-                11 => Some(FACTORY),
-                12 => Some(REVERTER),
-                13 => None,
-                14 => Some(NEST),
-                15 => Some(phoenix()),
-                16 => Some(READER),
-                other => Some(Address::with_last_byte(*other)),
-            };
-            let nonce = &mut nonces[*from as usize];
+        .map(|call| {
+            let nonce = &mut nonces[call.from as usize];
             let mut transaction = Transaction {
                 tx_type: TxType::DynamicFee,
                 chain_id: Some(chain.chain_id),
                 nonce: *nonce,
                 gas_price: U256::from(100),
-                max_priority_fee_per_gas: U256::from(*tip),
-                gas_limit: 400_000,
-                value: U256::from(*value),
-                input: if to.is_none() { Bytes::from_static(&[0x60, 1, 0x5f, 0x55, 0x33, 0xff]) } else { Bytes::new() },
-                to,
+                max_priority_fee_per_gas: U256::from(call.tip),
+                gas_limit: call.gas_limit,
+                value: U256::from(call.value),
+                input: call.input.clone(),
+                to: call.to,
                 ..Transaction::default()
             };
             *nonce += 1;
-            transaction.sign(&key(*from)).expect("a valid key");
+            transaction.sign(&key(call.from)).expect("a valid key");
             transaction
         })
         .collect();
