@@ -53,7 +53,7 @@ const MAX_LAYERS: usize = 12;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
-const TOO_MANY_AGAIN: u32 = 11;
+const TOO_MANY_AGAIN: u32 = 8;
 /// Looks for something to do before a thread lets others have the core.
 const SPINS: usize = 200;
 
