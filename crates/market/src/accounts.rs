@@ -40,7 +40,7 @@ pub(crate) fn is_system(account: AccountId) -> bool {
 
 impl Market<'_, '_> {
     /// Opens the caller's account with this number. With an instrument it is isolated to that.
-    pub(crate) fn open_account(
+    pub fn open_account(
         &mut self,
         number: u8,
         isolated: Option<InstrumentId>,
@@ -74,7 +74,7 @@ impl Market<'_, '_> {
     }
 
     /// An account that exists.
-    pub(crate) fn account(&mut self, id: AccountId) -> Result<Account, MarketError> {
+    pub fn account(&mut self, id: AccountId) -> Result<Account, MarketError> {
         let account = self.records.get::<Account>(id)?;
         if account.owner.is_zero() && !matches!(id, INSURANCE | BACKSTOP | TREASURY) {
             return Err(Rejection::Unknown { what: "account", id: U256::from(id.0) }.into());
@@ -83,7 +83,7 @@ impl Market<'_, '_> {
     }
 
     /// The account, if the caller owns it.
-    pub(crate) fn require_owner(&mut self, id: AccountId) -> Result<Account, MarketError> {
+    pub fn require_owner(&mut self, id: AccountId) -> Result<Account, MarketError> {
         let account = self.account(id)?;
         let owner = if id == TREASURY { self.records.get::<Globals>(())?.operator } else { account.owner };
         if owner.is_zero() || owner != self.caller {
@@ -93,7 +93,7 @@ impl Market<'_, '_> {
     }
 
     /// The account, if the caller owns it or is its agent at present.
-    pub(crate) fn require_trader(&mut self, id: AccountId) -> Result<Account, MarketError> {
+    pub fn require_trader(&mut self, id: AccountId) -> Result<Account, MarketError> {
         let account = self.account(id)?;
         if is_system(id) {
             return Err(Rejection::NotAllowed.into());
@@ -108,7 +108,7 @@ impl Market<'_, '_> {
     }
 
     /// Names an agent until a time, or with zero takes it back.
-    pub(crate) fn set_agent(
+    pub fn set_agent(
         &mut self,
         account: AccountId,
         agent: Address,
@@ -124,7 +124,7 @@ impl Market<'_, '_> {
     }
 
     /// Switches how margin is computed, if the account has the initial margin of the new way.
-    pub(crate) fn set_margin_mode(&mut self, account: AccountId, mode: u8) -> Result<(), MarketError> {
+    pub fn set_margin_mode(&mut self, account: AccountId, mode: u8) -> Result<(), MarketError> {
         let mut record = self.require_owner(account)?;
         if record.status != AccountStatus::Healthy {
             return Err(Rejection::Forbidden { state: "waiting for liquidation" }.into());

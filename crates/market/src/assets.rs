@@ -124,7 +124,7 @@ record! {
 
 impl Asset {
     /// Checks the parameters against their bounds.
-    pub(crate) fn validate(&self) -> Result<(), Rejection> {
+    pub fn validate(&self) -> Result<(), Rejection> {
         let rows = [
             ("decimals", u32::from(self.decimals), 0, 18),
             ("haircutPpm", self.haircut_ppm, 0, self.initial_haircut_ppm),
@@ -173,7 +173,7 @@ pub(crate) fn price_of_feed(price: u128, feed_decimals: u8, asset_decimals: u8, 
 
 impl Market<'_, '_> {
     /// Lists an asset; the first one is the quote asset. The caller notes the event.
-    pub(crate) fn add_asset(&mut self, asset: Asset) -> Result<AssetId, MarketError> {
+    pub fn add_asset(&mut self, asset: Asset) -> Result<AssetId, MarketError> {
         asset.validate()?;
         if asset.token.is_zero() {
             return Err(Rejection::Unknown { what: "token", id: U256::ZERO }.into());
@@ -203,7 +203,7 @@ impl Market<'_, '_> {
     }
 
     /// Changes an asset's parameters, all but its token and decimals. Interest up to now is at the old ones. The caller notes the event.
-    pub(crate) fn set_asset(&mut self, id: AssetId, change: impl FnOnce(&mut Asset)) -> Result<(), MarketError> {
+    pub fn set_asset(&mut self, id: AssetId, change: impl FnOnce(&mut Asset)) -> Result<(), MarketError> {
         let old = self.asset(id)?;
         self.accrued(id)?;
         let mut new = old;
@@ -215,7 +215,7 @@ impl Market<'_, '_> {
     }
 
     /// The parameters of a listed asset.
-    pub(crate) fn asset(&mut self, id: AssetId) -> Result<Asset, MarketError> {
+    pub fn asset(&mut self, id: AssetId) -> Result<Asset, MarketError> {
         let asset = self.records.get::<Asset>(id)?;
         if asset.token.is_zero() {
             return Err(Rejection::Unknown { what: "asset", id: U256::from(id.0) }.into());
@@ -224,7 +224,7 @@ impl Market<'_, '_> {
     }
 
     /// The asset of a token.
-    pub(crate) fn asset_of_token(&mut self, token: Address) -> Result<AssetId, MarketError> {
+    pub fn asset_of_token(&mut self, token: Address) -> Result<AssetId, MarketError> {
         match self.records.get::<AssetOf>(token)?.asset {
             AssetId(0) => Err(Rejection::Unknown { what: "asset", id: U256::from_be_slice(token.as_slice()) }.into()),
             asset => Ok(asset),
@@ -232,7 +232,7 @@ impl Market<'_, '_> {
     }
 
     /// Sets an asset's price from its feed: whole quote tokens for one whole token, times `10^feed_decimals`. The quote asset's stays one.
-    pub(crate) fn set_asset_price(
+    pub fn set_asset_price(
         &mut self,
         id: AssetId,
         price: u128,

@@ -49,7 +49,7 @@ impl AssetState {
 
 impl Market<'_, '_> {
     /// What an account holds of an asset, or owes, with interest up to now.
-    pub(crate) fn balance(&mut self, account: AccountId, asset: AssetId) -> Result<Amount, MarketError> {
+    pub fn balance(&mut self, account: AccountId, asset: AssetId) -> Result<Amount, MarketError> {
         let balance = self.records.get::<Balance>((account, asset))?;
         if balance.amount == 0 {
             return Ok(0);
@@ -58,7 +58,7 @@ impl Market<'_, '_> {
     }
 
     /// Adds to a balance, or with a negative amount takes from it, into debt if need be. Returns the balance after.
-    pub(crate) fn add_balance(
+    pub fn add_balance(
         &mut self,
         account: AccountId,
         asset: AssetId,
@@ -85,7 +85,7 @@ impl Market<'_, '_> {
     }
 
     /// Takes from a balance at its owner's wish: into debt only as the asset allows.
-    pub(crate) fn spend_balance(
+    pub fn spend_balance(
         &mut self,
         account: AccountId,
         asset: AssetId,
@@ -116,7 +116,7 @@ impl Market<'_, '_> {
     }
 
     /// Moves an amount from one account to another, into debt if need be: for the market's own use.
-    pub(crate) fn move_balance(
+    pub fn move_balance(
         &mut self,
         from: AccountId,
         to: AccountId,
@@ -129,7 +129,7 @@ impl Market<'_, '_> {
     }
 
     /// Moves an amount between accounts at the wish of the owner of `from`, who needs initial margin after.
-    pub(crate) fn transfer(
+    pub fn transfer(
         &mut self,
         from: AccountId,
         to: AccountId,

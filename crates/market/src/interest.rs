@@ -143,7 +143,7 @@ impl AssetState {
 
 impl Market<'_, '_> {
     /// An asset's state with interest up to now.
-    pub(crate) fn accrued(&mut self, id: AssetId) -> Result<AssetState, MarketError> {
+    pub fn accrued(&mut self, id: AssetId) -> Result<AssetState, MarketError> {
         let mut state = self.records.get::<AssetState>(id)?;
         if state.accrued_seconds >= self.block.timestamp_seconds {
             return Ok(state);
@@ -161,7 +161,7 @@ impl Market<'_, '_> {
     }
 
     /// Brings interest of all assets up to now; there are at most [`crate::assets::MAX_LISTED_ASSETS`].
-    pub(crate) fn accrue_all(&mut self) -> Result<(), MarketError> {
+    pub fn accrue_all(&mut self) -> Result<(), MarketError> {
         let end = self.records.get::<Globals>(())?.next_asset;
         for id in QUOTE.0..end {
             self.accrued(AssetId(id))?;
@@ -170,7 +170,7 @@ impl Market<'_, '_> {
     }
 
     /// Pays the insurance fund its part of the interest, out of the pool. Anyone may ask for it.
-    pub(crate) fn collect_reserve(&mut self, id: AssetId) -> Result<i128, MarketError> {
+    pub fn collect_reserve(&mut self, id: AssetId) -> Result<i128, MarketError> {
         self.asset(id)?;
         let mut state = self.accrued(id)?;
         let amount = to_signed(state.reserve);

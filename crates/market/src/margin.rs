@@ -80,7 +80,7 @@ struct SpotOrders {
 
 impl Market<'_, '_> {
     /// How an account stands at present prices, with interest and funding up to now.
-    pub(crate) fn health(&mut self, id: AccountId) -> Result<Health, MarketError> {
+    pub fn health(&mut self, id: AccountId) -> Result<Health, MarketError> {
         self.meter.charge(gas::HEALTH)?;
         let account = self.account(id)?;
         let mut health = Health { status: account.status, ..Health::default() };
@@ -90,7 +90,7 @@ impl Market<'_, '_> {
     }
 
     /// Refuses if an account does not have its initial margin.
-    pub(crate) fn require_initial(&mut self, id: AccountId) -> Result<Health, MarketError> {
+    pub fn require_initial(&mut self, id: AccountId) -> Result<Health, MarketError> {
         let health = self.health(id)?;
         if let Some(state) = health.obstacle {
             return Err(Rejection::Forbidden { state }.into());

@@ -109,14 +109,14 @@ impl Position {
 
 impl Market<'_, '_> {
     /// A position, or none.
-    pub(crate) fn position(&mut self, account: AccountId, instrument: InstrumentId) -> Result<Position, MarketError> {
+    pub fn position(&mut self, account: AccountId, instrument: InstrumentId) -> Result<Position, MarketError> {
         Ok(self.records.get::<Position>((account, instrument))?)
     }
 
     /// One side of a fill. Pays the fee (negative is a rebate) to the treasury. Returns what is realised.
     ///
     /// The caller checks margin, the open interest ([`Market::require_open_interest`]) and writes the event.
-    pub(crate) fn apply_fill(
+    pub fn apply_fill(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -173,7 +173,7 @@ impl Market<'_, '_> {
 
     /// Adds lots of a derivative at a value in quote base units (both negative for a sale) to a position. Funding and gain go to
     /// the balance: for takeovers, deleveraging and settlements, whose other side has to be changed by the opposite.
-    pub(crate) fn change_position(
+    pub fn change_position(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -219,7 +219,7 @@ impl Market<'_, '_> {
     }
 
     /// Pays what funding an account owes in an instrument, or is owed. Returns what it paid.
-    pub(crate) fn settle_funding(
+    pub fn settle_funding(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -243,7 +243,7 @@ impl Market<'_, '_> {
     }
 
     /// Counts lots of an order that now rests.
-    pub(crate) fn reserve_order(
+    pub fn reserve_order(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -263,7 +263,7 @@ impl Market<'_, '_> {
     }
 
     /// Counts lots no longer that were filled or cancelled.
-    pub(crate) fn release_order(
+    pub fn release_order(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -283,7 +283,7 @@ impl Market<'_, '_> {
     }
 
     /// Refuses if more lots are open than the instrument allows: to be asked after both sides of a fill.
-    pub(crate) fn require_open_interest(&mut self, instrument: InstrumentId) -> Result<(), MarketError> {
+    pub fn require_open_interest(&mut self, instrument: InstrumentId) -> Result<(), MarketError> {
         let most = self.listed(instrument)?.max_open_lots;
         let open = self.records.get::<Prices>(instrument)?.open_lots;
         if open > most {
