@@ -233,6 +233,8 @@ interface IMarket {
         uint16 indexed instrument, uint32 indexed taker, uint32 indexed maker, uint128 makerOrderId, bool takerIsBuy, uint32 priceTicks,
         uint64 lots, int128 takerFee, int128 makerFee
     );
+    /// Lots of an order that the account did not ask for were filled (each fill has a Trade): 4 by a liquidation.
+    event ForcedTrade(uint16 indexed instrument, uint32 indexed account, bool isBuy, uint64 lots, uint8 reason);
     event PositionChanged(uint32 indexed account, uint16 indexed instrument, int64 lots, int256 cost, int256 realised);
     event FundingSettled(uint32 indexed account, uint16 indexed instrument, int256 paid);
     event FundingUpdated(uint16 indexed instrument, int256 fundingIndex, int64 ratePpm);
