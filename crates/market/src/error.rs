@@ -88,6 +88,11 @@ pub enum Rejection {
         /// What it returned.
         output: Bytes,
     },
+    /// Signed prices are not accepted.
+    BadReport {
+        /// Which rule they break.
+        why: &'static str,
+    },
 }
 
 impl fmt::Display for Rejection {
@@ -109,6 +114,7 @@ impl fmt::Display for Rejection {
             Self::WouldNotReduce => write!(f, "a reduce-only order would not reduce"),
             Self::Overflow => write!(f, "a number is too large"),
             Self::CallFailed { output } => write!(f, "a call of the market failed with {output}"),
+            Self::BadReport { why } => write!(f, "the price report is refused: {why}"),
         }
     }
 }

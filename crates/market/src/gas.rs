@@ -68,6 +68,14 @@ gas_table! {
     /// Finding the next crossed trigger or expired order of an instrument.
     QUEUE_STEP = 1_000;
 
+    // ---- accounts ----
+    /// Opening an account.
+    ACCOUNT_OPEN = 12_000;
+    /// Naming an agent or choosing a margin mode, beside the health that it needs.
+    ACCOUNT_SET = 6_000;
+    /// Moving an amount into, out of or between accounts, beside the health that it needs and the token's calls.
+    BALANCE_MOVE = 10_000;
+
     // ---- margin ----
     /// An account's health, beside its positions and assets.
     HEALTH = 1_500;
@@ -91,6 +99,28 @@ gas_table! {
     WINNER_VISIT = 1_500;
     /// Most that one step of a liquidation may cost.
     LIQUIDATION_STEP_MOST = 10_000_000;
+
+    // ---- prices ----
+    /// A signer's report: hashing it and recovering its signer.
+    PRICE_SIGNATURE = 9_000;
+    /// A feed in a report, or in an average.
+    PRICE_FEED = 4_000;
+    /// Halting or repricing an instrument: its index, circuit breaker and mark.
+    REPRICE = 12_000;
+    /// The impact prices of both sides of a book.
+    IMPACT_PRICES = 40_000;
+    /// A funding payment of an instrument.
+    FUNDING = 2_000;
+    /// Settling a series that expired.
+    SETTLE_SERIES = 20_000;
+    /// Paying out a position in a settled series.
+    PAYOUT = 12_000;
+
+    // ---- the operator ----
+    /// Proposing or executing an action, beside what it does.
+    PROPOSAL = 8_000;
+    /// Listing or changing a feed, an asset or an instrument, or a signer.
+    LISTING = 25_000;
 
     // ---- what the market does by itself in a block ----
     /// Budget for finding accounts below maintenance, after each acceptance of prices and at the end of a block.

@@ -145,7 +145,7 @@ record! {
             pub base: AssetId,
             /// Asset in which it is paid and settled.
             pub quote: AssetId,
-            /// Feed of the index price.
+            /// Feed of the index price; for an option, feed of its yearly volatility (its index is the underlying's feed).
             pub feed: FeedId,
             /// Quote base units of one lot that moves by one tick.
             pub tick_value: u64,
@@ -183,17 +183,17 @@ record! {
         {
             /// When an option expires, in seconds.
             pub expiry_seconds: u64,
-            /// An option's strike.
+            /// An option's strike, in its own ticks.
             pub strike_ticks: Ticks,
             /// Whether an option is a call.
             pub is_call: bool,
-            /// The instrument whose index an option is on. Zero for others.
+            /// The instrument whose feed an option is on. Zero for others.
             pub underlying: InstrumentId,
             /// Seconds between funding payments.
             pub funding_seconds: u32,
             /// Most that the funding rate of one interval may be, in millionths.
             pub funding_clamp_ppm: Ppm,
-            /// Interest part of the funding rate of one interval, in millionths.
+            /// Interest part of the funding rate of eight hours, in millionths.
             pub funding_interest_ppm: i32,
             /// Lots for which the book's impact price is taken.
             pub impact_lots: u32,
@@ -229,7 +229,7 @@ record! {
             pub last_ticks: Ticks,
             /// When the circuit breaker lets go, in seconds; zero if it does not hold.
             pub halted_until_seconds: u64,
-            /// Implied volatility of an option, in millionths.
+            /// Yearly volatility of an option, as the oracle says, in millionths.
             pub volatility_ppm: u32,
         }
     }
