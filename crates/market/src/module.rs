@@ -16,6 +16,7 @@
 mod accounts;
 mod dispatch;
 mod errors;
+mod operator;
 mod orders;
 mod prices;
 

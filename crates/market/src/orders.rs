@@ -33,7 +33,7 @@ use crate::abi::IMarket;
 use crate::book::{MAKER_VISITS, NewOrder, SelfTrade, Stop, Taker, group_of};
 use crate::error::{MarketError, Rejection};
 use crate::gas;
-use crate::layout::{Account, AccountStatus, Instrument, InstrumentKind, InstrumentStatus, Prices};
+use crate::layout::{Account, AccountStatus, Instrument, InstrumentKind, Prices};
 use crate::market::Market;
 use crate::quotient::{mul_div_down, signed_mul_div_up};
 use crate::types::{AccountId, Amount, InstrumentId, Lots, MAX_LOTS, MICRO, OrderId, PPM, Side, Ticks};
@@ -75,7 +75,7 @@ impl Market<'_, '_> {
     pub(crate) fn place_order(&mut self, account: AccountId, order: &OrderRequest) -> Result<Placed, MarketError> {
         self.meter.charge(gas::PLACE)?;
         let instrument = self.check_form(account, order)?;
-        self.check_open(&instrument, order)?;
+        self.require_tradable(order.instrument, order.is_reduce_only)?;
         let record = self.account(account)?;
         let plan = self.plan(account, &record, &instrument, order)?;
         let taker = Taker {
@@ -113,7 +113,7 @@ impl Market<'_, '_> {
         reason: u8,
     ) -> Result<Placed, MarketError> {
         self.meter.charge(gas::PLACE)?;
-        let terms = self.terms(instrument)?;
+        let terms = self.instrument(instrument)?;
         let record = self.account(account)?;
         let taker = Taker {
             instrument,
@@ -199,18 +199,9 @@ impl Market<'_, '_> {
         Ok(id)
     }
 
-    /// An instrument that is listed.
-    pub(crate) fn terms(&mut self, id: InstrumentId) -> Result<Instrument, MarketError> {
-        let instrument = self.records.get::<Instrument>(id)?;
-        if instrument.kind == InstrumentKind::Unlisted {
-            return Err(Rejection::Unknown { what: "instrument", id: U256::from(id.0) }.into());
-        }
-        Ok(instrument)
-    }
-
     /// The order's numbers are in the instrument's ranges and its client id is free. Returns the instrument.
     pub(crate) fn check_form(&mut self, account: AccountId, order: &OrderRequest) -> Result<Instrument, MarketError> {
-        let instrument = self.terms(order.instrument)?;
+        let instrument = self.instrument(order.instrument)?;
         let least = if order.is_reduce_only { 1 } else { instrument.min_lots.max(1) };
         let most = instrument.max_lots.min(MAX_LOTS);
         if !(least..=most).contains(&order.lots) {
@@ -234,25 +225,6 @@ impl Market<'_, '_> {
             }
         }
         Ok(instrument)
-    }
-
-    /// The instrument trades, and trades such an order.
-    fn check_open(&mut self, instrument: &Instrument, order: &OrderRequest) -> Result<(), MarketError> {
-        let now = self.block.timestamp_seconds;
-        match instrument.status {
-            InstrumentStatus::Active => {}
-            InstrumentStatus::ReduceOnly if order.is_reduce_only => {}
-            InstrumentStatus::ReduceOnly => return forbidden("the instrument is reduce-only"),
-            InstrumentStatus::Halted => return forbidden("halted"),
-            InstrumentStatus::Settled => return forbidden("settled"),
-        }
-        if instrument.expiry_seconds != 0 && instrument.expiry_seconds <= now {
-            return forbidden("expired");
-        }
-        if self.records.get::<Prices>(order.instrument)?.halted_until_seconds > now {
-            return forbidden("halted");
-        }
-        Ok(())
     }
 
     /// What the order may do.

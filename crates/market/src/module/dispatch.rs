@@ -1,6 +1,6 @@
 //! From a decoded call to its operation. Each part of the interface has its own file; a part that does not know a call hands it back.
 
-use super::{accounts, orders, prices};
+use super::{accounts, operator, orders, prices};
 use crate::abi::IMarket::IMarketCalls as Calls;
 use crate::error::{MarketError, Rejection};
 use crate::market::Market;
@@ -11,8 +11,16 @@ pub(super) type Part = Result<Option<Step>, MarketError>;
 
 /// Runs an operation.
 pub(super) fn run(market: &mut Market<'_, '_>, call: Calls) -> Result<Step, MarketError> {
-    const PARTS: [fn(&mut Market<'_, '_>, &Calls) -> Part; 5] =
-        [orders::run, orders::view, accounts::run, accounts::view, prices::view];
+    const PARTS: [fn(&mut Market<'_, '_>, &Calls) -> Part; 8] = [
+        orders::run,
+        accounts::run,
+        prices::run,
+        operator::run,
+        orders::view,
+        accounts::view,
+        prices::view,
+        operator::view,
+    ];
     for part in PARTS {
         if let Some(step) = part(market, &call)? {
             return Ok(step);
@@ -35,5 +43,10 @@ pub(super) fn is_view(call: &Calls) -> bool {
             | Calls::ordersOf(_)
             | Calls::triggersOf(_)
             | Calls::priceOf(_)
+            | Calls::feedOf(_)
+            | Calls::proposalOf(_)
+            | Calls::signers(_)
+            | Calls::auctionOf(_)
+            | Calls::backstopOf(_)
     )
 }

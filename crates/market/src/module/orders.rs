@@ -9,7 +9,7 @@ use crate::gas;
 use crate::market::Market;
 use crate::orders::MAX_CANCELS;
 use crate::orders::request::OrderRequest;
-use crate::orders::triggers::{TriggerKind, TriggersOf, trigger_id};
+use crate::orders::triggers::{TriggerKind, TriggerOrdersOf, trigger_id};
 use crate::types::{AccountId, InstrumentId, OrderId, Side};
 use alloy_primitives::U256;
 use alloy_sol_types::SolCall;
@@ -132,7 +132,7 @@ pub(super) fn view(market: &mut Market<'_, '_>, call: &Calls) -> Part {
         Calls::triggersOf(call) => {
             market.meter.charge(gas::READ * 2)?;
             let account = AccountId(call.account);
-            let own = market.records.get::<TriggersOf>(account)?;
+            let own = market.records.get::<TriggerOrdersOf>(account)?;
             let ids = own.numbers().into_iter().map(|number| trigger_id(account, number)).collect();
             IMarket::triggersOfCall::abi_encode_returns(&ids)
         }

@@ -41,7 +41,7 @@ impl Market<'_, '_> {
             }
             return Ok(placed);
         }
-        let least = if old.is_reduce_only { 1 } else { self.terms(id.instrument)?.min_lots.max(1) };
+        let least = if old.is_reduce_only { 1 } else { self.instrument(id.instrument)?.min_lots.max(1) };
         if order.lots < least {
             return Err(super::out_of_range("lots", order.lots, least, old.lots));
         }

@@ -54,7 +54,7 @@ byte_enum! {
 
 record! {
     /// A waiting order, named by its account and the account's number for it.
-    pub struct Trigger(tag 125, key (AccountId, u32), "account, number") {
+    pub struct TriggerOrder(tag 125, key (AccountId, u32), "account, number") {
         {
             /// Instrument; zero if there is no such trigger.
             pub instrument: InstrumentId,
@@ -86,7 +86,7 @@ record! {
 
 record! {
     /// An account's triggers.
-    pub struct TriggersOf(tag 127, key AccountId, "account") {
+    pub struct TriggerOrdersOf(tag 127, key AccountId, "account") {
         {
             /// Number of the last trigger.
             pub last: u32,
@@ -114,7 +114,7 @@ record! {
     }
 }
 
-impl TriggersOf {
+impl TriggerOrdersOf {
     /// Numbers of the waiting ones.
     pub fn numbers(&self) -> Vec<u32> {
         self.low.iter().chain(&self.high).copied().take(usize::from(self.count)).collect()
@@ -125,7 +125,7 @@ impl TriggersOf {
     }
 }
 
-impl Trigger {
+impl TriggerOrder {
     /// Which way the mark has to go.
     pub fn direction(&self) -> Direction {
         match (self.kind, self.side) {
@@ -191,7 +191,7 @@ impl Market<'_, '_> {
         if kind == TriggerKind::None {
             return Err(Rejection::BadCall.into());
         }
-        let trigger = Trigger {
+        let trigger = TriggerOrder {
             instrument: order.instrument,
             kind,
             side: order.side,
@@ -203,10 +203,10 @@ impl Market<'_, '_> {
             lots: order.lots,
             client_id: order.client_id,
             expiry_seconds: order.expiry_seconds,
-            ..Trigger::default()
+            ..TriggerOrder::default()
         };
         self.check_waits(&instrument, &trigger)?;
-        let mut own = self.records.get::<TriggersOf>(account)?;
+        let mut own = self.records.get::<TriggerOrdersOf>(account)?;
         let count = usize::from(own.count);
         if count >= MAX_TRIGGERS {
             return Err(Rejection::LimitReached { what: "triggers", limit: MAX_TRIGGERS as u64 }.into());
@@ -230,7 +230,7 @@ impl Market<'_, '_> {
     }
 
     /// A trigger is on a listed, living instrument with a mark, and is not crossed yet.
-    fn check_waits(&mut self, instrument: &Instrument, trigger: &Trigger) -> Result<(), MarketError> {
+    fn check_waits(&mut self, instrument: &Instrument, trigger: &TriggerOrder) -> Result<(), MarketError> {
         if instrument.status == InstrumentStatus::Settled {
             return Err(Rejection::Forbidden { state: "settled" }.into());
         }
@@ -259,7 +259,7 @@ impl Market<'_, '_> {
         if id >> 32 != u64::from(account.0) || number == 0 {
             return Err(unknown());
         }
-        let trigger = self.records.get::<Trigger>((account, number))?;
+        let trigger = self.records.get::<TriggerOrder>((account, number))?;
         if trigger.instrument.0 == 0 {
             return Err(unknown());
         }
@@ -328,7 +328,7 @@ impl Market<'_, '_> {
 
     /// Removes a trigger and places its order.
     fn run_trigger(&mut self, account: AccountId, number: u32) -> Result<(), MarketError> {
-        let trigger = self.records.get::<Trigger>((account, number))?;
+        let trigger = self.records.get::<TriggerOrder>((account, number))?;
         self.remove_trigger(account, number, &trigger)?;
         let Some(order) = trigger.request() else { return Ok(()) };
         let placed = self.attempt_on_budget(gas::TRIGGER_ORDER, |market| market.place_order(account, &order))?;
@@ -340,16 +340,16 @@ impl Market<'_, '_> {
         Ok(())
     }
 
-    fn end_trigger(&mut self, account: AccountId, number: u32, trigger: &Trigger, reason: u8) {
+    fn end_trigger(&mut self, account: AccountId, number: u32, trigger: &TriggerOrder, reason: u8) {
         let (instrument, id) = (trigger.instrument.0, trigger_id(account, number));
         self.emit(&IMarket::TriggerEnded { account: account.0, instrument, triggerId: id, reason });
     }
 
     /// Takes a trigger out of its queue and off its account's list.
-    fn remove_trigger(&mut self, account: AccountId, number: u32, trigger: &Trigger) -> Result<(), MarketError> {
+    fn remove_trigger(&mut self, account: AccountId, number: u32, trigger: &TriggerOrder) -> Result<(), MarketError> {
         self.queue_remove(waiting(trigger.instrument, trigger.direction()), trigger_id(account, number))?;
-        self.records.set((account, number), Trigger::default())?;
-        let mut own = self.records.get::<TriggersOf>(account)?;
+        self.records.set((account, number), TriggerOrder::default())?;
+        let mut own = self.records.get::<TriggerOrdersOf>(account)?;
         if let Some(at) = own.numbers().iter().position(|other| *other == number) {
             let last = usize::from(own.count) - 1;
             let moved = core::mem::take(own.slot(last));
