@@ -1,13 +1,50 @@
-//! Liquidations: what happens to an account below maintenance.
+//! Liquidations: what happens to an account below maintenance, inside the block in which it fell.
+//!
+//! # Order of things
+//! The sweep runs after every acceptance of prices and once more at the end of the block. First it finds: accounts that the health index names
+//! and that are below maintenance enter a queue ([`queue`]) and lose their triggers. Then it liquidates, in the order of the queue, one
+//! step for an account at a time ([`steps`]):
+//!
+//! 1. its resting orders are cancelled;
+//! 2. what it has is sold through the book, debts first, until it is back at its target, never at a price that would leave it bankrupt;
+//! 3. what the book does not take is offered to keepers for some blocks, at a discount that grows ([`auction`]);
+//! 4. then the backstop pool takes it over, as far as the pool's own margin goes ([`backstop`]);
+//! 5. of what the account then owes beyond all it had, the insurance fund pays what it can;
+//! 6. the rest is taken from the profits of those on the other side, in proportion, and positions that nobody took are closed against them
+//!    ([`bankruptcy`], [`deleverage`]);
+//! 7. and what is left of that is taken from all who hold the quote asset, through its supply index, with an event.
+//!
+//! Each step that brings the account back above maintenance ends its case.
+//!
+//! # Bounds
+//! Finding and liquidating have a budget each; a step has a bound of its own and is undone alone if it fails, and the account goes
+//! to the end of the queue. What a budget leaves carries over: found accounts in the queue, the others on the axes of the index, in order of
+//! distance. An account in the queue can't withdraw or add to its positions.
+//!
+//! # Completeness
+//! At the end of the block nobody is below maintenance but who is in the queue, or, where the budget for finding ended, lies beyond a
+//! level of a factor that is marked as behind. [`Market::end_block_check`] holds the block to it.
+
+mod auction;
+mod backstop;
+mod bankruptcy;
+mod book;
+pub mod deleverage;
+mod queue;
+mod steps;
+
+pub use backstop::{BackstopPool, BackstopShares};
+pub use queue::{Case, LiquidationQueue, QueueEntry};
 
 use crate::error::MarketError;
+use crate::gas;
 use crate::market::Market;
 use core::fmt;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
-    /// Accounts that were looked at because a trigger of theirs was crossed.
+    /// Accounts that were looked at because a trigger of theirs was met.
     pub visited: u32,
     /// Of these, accounts that were below maintenance and were queued.
     pub queued: u32,
@@ -15,7 +52,7 @@ pub struct Sweep {
     pub steps: u32,
     /// Gas that it took.
     pub gas: u64,
-    /// Whether the budget ended before the work did.
+    /// Whether the budget for finding ended before all triggers that were met had been looked at.
     pub is_behind: bool,
 }
 
@@ -34,7 +71,7 @@ pub enum Incomplete {
         /// Level of the trigger.
         level: u32,
     },
-    /// The queue has not as many entries as there are accounts waiting.
+    /// The queue has fewer entries than there are accounts waiting, or its first one is not where it should be.
     QueueBroken {
         /// Accounts waiting.
         waiting: u64,
@@ -62,14 +99,30 @@ impl fmt::Display for Incomplete {
 impl core::error::Error for Incomplete {}
 
 impl Market<'_, '_> {
-    /// Finds the accounts that fell below maintenance and liquidates, within so much gas; goes on where the last one ended.
+    /// Finds the accounts that fell below maintenance, and then liquidates within `budget_gas`; goes on where the last sweep ended.
     pub(crate) fn sweep(&mut self, budget_gas: u64) -> Result<Sweep, MarketError> {
-        let _ = budget_gas;
-        Ok(Sweep::default())
+        let mut report = Sweep::default();
+        let ((), found_gas) = self.on_budget(gas::RISK_BUDGET, |market| market.risk_sweep(&mut report))?;
+        self.note_behind(report.is_behind)?;
+        let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX))?;
+        report.steps = steps;
+        report.gas = found_gas.saturating_add(gas);
+        Ok(report)
     }
 
-    /// Whether no account is below maintenance that was neither processed nor queued.
+    /// Goes on with liquidations at the caller's expense. Returns how many steps were made.
+    pub(crate) fn liquidate(&mut self, most_accounts: u32) -> Result<u32, MarketError> {
+        self.liquidate_queued(most_accounts)
+    }
+
+    /// Whether no account is below maintenance that was neither processed nor queued. To be asked after the block's last sweep.
     pub(crate) fn end_block_check(&mut self) -> Result<Result<(), Incomplete>, MarketError> {
-        Ok(Ok(()))
+        let queue = self.records.get::<LiquidationQueue>(())?;
+        let entries = queue.tail.saturating_sub(queue.head);
+        let first = self.records.get::<QueueEntry>(queue.head)?;
+        if queue.waiting > entries || (entries > 0 && first.account.0 == 0) {
+            return Ok(Err(Incomplete::QueueBroken { waiting: queue.waiting, entries }));
+        }
+        self.risk_check(queue.is_behind)
     }
 }

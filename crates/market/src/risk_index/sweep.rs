@@ -1,0 +1,126 @@
+//! Walking the axes of the factors that moved, and checking that none was left out.
+
+use super::level::level_of;
+use super::triggers::{Factor, FactorState, Move, RiskTrigger, RiskLevel, axis, is_met};
+use crate::error::MarketError;
+use crate::gas;
+use crate::layout::Globals;
+use crate::liquidation::{Incomplete, Sweep};
+use crate::market::Market;
+use crate::types::{Amount, AssetId, InstrumentId};
+use alloc::vec::Vec;
+
+/// Both directions, and where their walks begin.
+const WALKS: [(Move, u32); 2] = [(Move::Down, u32::MAX), (Move::Up, 0)];
+
+impl Market<'_, '_> {
+    /// Every risk factor with its present value, in a fixed order.
+    fn factors(&mut self) -> Result<Vec<(u64, Amount)>, MarketError> {
+        let globals = self.records.get::<Globals>(())?;
+        let mut factors = Vec::new();
+        for id in (1..globals.next_instrument).map(InstrumentId) {
+            for factor in [Factor::Mark(id), Factor::Funding(id), Factor::Index(id)] {
+                self.push_factor(&mut factors, factor)?;
+            }
+        }
+        for id in (1..globals.next_asset).map(AssetId) {
+            self.push_factor(&mut factors, Factor::Held(id))?;
+            self.push_factor(&mut factors, Factor::Owed(id))?;
+        }
+        Ok(factors)
+    }
+
+    fn push_factor(&mut self, factors: &mut Vec<(u64, Amount)>, factor: Factor) -> Result<(), MarketError> {
+        if let Some(value) = self.factor_value(factor)? {
+            factors.push((factor.number(), value));
+        }
+        Ok(())
+    }
+
+    /// Finds the accounts that fell below maintenance and queues them. What the meter's gas does not suffice for is left, with the report marked as
+    /// behind.
+    pub(crate) fn risk_sweep(&mut self, report: &mut Sweep) -> Result<(), MarketError> {
+        for (number, value) in self.factors()? {
+            let mut state = self.records.get::<FactorState>(number)?;
+            if state.value != value {
+                state = FactorState { value, version: state.version.wrapping_add(1), is_behind: true };
+                self.records.set(number, state)?;
+            }
+            if !state.is_behind {
+                continue;
+            }
+            for (moves, from) in WALKS {
+                if !self.walk(axis(number, moves), moves, from, &state, report)? {
+                    report.is_behind = true;
+                    break;
+                }
+            }
+            if !report.is_behind {
+                self.records.set(number, FactorState { is_behind: false, ..state })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the accounts whose triggers are met on an axis; whether it could look at all of them.
+    fn walk(
+        &mut self,
+        axis: u64,
+        moves: Move,
+        mut from: u32,
+        state: &FactorState,
+        report: &mut Sweep,
+    ) -> Result<bool, MarketError> {
+        let here = level_of(state.value);
+        while let Some(level) = self.first_level(axis, moves, from)? {
+            if !is_met(moves, level, here) {
+                break;
+            }
+            let RiskLevel { mut account, mut place } = self.records.get((axis, level))?;
+            while account.0 != 0 {
+                if report.is_behind || self.meter.left() < gas::RISK_VISIT_MOST {
+                    return Ok(false);
+                }
+                // Looking at an account moves its own triggers alone, and it has one on an axis: the next one stays the next one.
+                let trigger = self.records.get::<RiskTrigger>((account, place))?;
+                if trigger.version != state.version {
+                    report.visited += 1;
+                    report.queued += u32::from(self.risk_visit(account)?);
+                } else {
+                    self.meter.charge(gas::RISK_STEP)?;
+                }
+                (account, place) = (trigger.next_account, trigger.next_place);
+            }
+            let next = match moves {
+                Move::Down => level.checked_sub(1),
+                Move::Up => level.checked_add(1),
+            };
+            match next {
+                Some(next) if level != here => from = next,
+                _ => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether every factor is swept; where the last sweep was cut short, what is left is in order on its axis.
+    pub(crate) fn risk_check(&mut self, is_behind: bool) -> Result<Result<(), Incomplete>, MarketError> {
+        for (number, value) in self.factors()? {
+            let state = self.records.get::<FactorState>(number)?;
+            if state.is_behind && is_behind {
+                continue;
+            }
+            if state.is_behind || state.value != value {
+                return Ok(Err(Incomplete::FactorNotSwept { factor: number }));
+            }
+            let here = level_of(value);
+            for (moves, from) in WALKS {
+                let first = self.first_level(axis(number, moves), moves, from)?;
+                if let Some(level) = first.filter(|level| *level != here && is_met(moves, *level, here)) {
+                    return Ok(Err(Incomplete::TriggerCrossed { factor: number, level }));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}

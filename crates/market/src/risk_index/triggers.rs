@@ -1,0 +1,224 @@
+//! Triggers: an account's marks on the axis of a risk factor, in order, so that a factor that moves meets only those between its old
+//! value and its new one.
+//!
+//! A trigger lies in the list of its level; the price index knows which levels have a list. Each account has a fixed place for each of its
+//! triggers, so that a trigger is found, moved and removed without a search. A list is entered at its head; its order is of no matter, as
+//! all of it is met at once.
+//!
+//! A factor has a version, the number of its moves that were swept. A trigger remembers the version at which it was set. A trigger whose
+//! version is the factor's was set after the factor's last move: it is safe even in the level in which the factor is now, which is how
+//! the sweep tells what it has looked at from what it has not (see [`super`]).
+
+use super::level::level_of;
+use crate::book::{IndexKind, namespace};
+use crate::error::MarketError;
+use crate::market::Market;
+use crate::records::record;
+use crate::types::{AccountId, Amount, AssetId, InstrumentId};
+
+/// What an account's health depends on. Values are in millionths of a quote base unit, of one lot or of `2^64` scaled base units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Factor {
+    /// The mark of a lot of a derivative.
+    Mark(InstrumentId),
+    /// What a long lot of a derivative has paid in funding since it was listed.
+    Funding(InstrumentId),
+    /// The index of an instrument.
+    Index(InstrumentId),
+    /// What is held of an asset: price × supply index.
+    Held(AssetId),
+    /// What is owed of an asset: price × borrow index.
+    Owed(AssetId),
+}
+
+impl Factor {
+    /// The factor's number.
+    pub(crate) fn number(self) -> u64 {
+        let (kind, id) = match self {
+            Self::Mark(id) => (1, id.0),
+            Self::Funding(id) => (2, id.0),
+            Self::Index(id) => (3, id.0),
+            Self::Held(id) => (5, id.0),
+            Self::Owed(id) => (6, id.0),
+        };
+        kind << 16 | u64::from(id)
+    }
+}
+
+/// Which way a factor moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Move {
+    /// To smaller values.
+    Down,
+    /// To larger values.
+    Up,
+}
+
+/// A factor's axis in one direction, as a namespace of the price index.
+pub(crate) fn axis(factor: u64, moves: Move) -> u64 {
+    match moves {
+        Move::Down => namespace(IndexKind::RiskBelow, factor),
+        Move::Up => namespace(IndexKind::RiskAbove, factor),
+    }
+}
+
+/// Whether a trigger at a level is met by a factor at a level.
+pub(crate) fn is_met(moves: Move, trigger: u32, factor: u32) -> bool {
+    match moves {
+        Move::Down => factor <= trigger,
+        Move::Up => factor >= trigger,
+    }
+}
+
+record! {
+    /// A risk factor as it was last swept.
+    pub struct FactorState(tag 72, key u64, "factor") {
+        {
+            /// Value, in millionths of a quote base unit.
+            pub value: i128,
+            /// Moves so far.
+            pub version: u32,
+            /// Whether triggers may be met that were not looked at.
+            pub is_behind: bool,
+        }
+    }
+}
+
+record! {
+    /// How many triggers an account has.
+    pub struct Watch(tag 73, key AccountId, "account") {
+        {
+            /// Triggers, at places 0 to this.
+            pub triggers: u8,
+        }
+    }
+}
+
+record! {
+    /// A trigger.
+    pub struct RiskTrigger(tag 74, key (AccountId, u8), "account, place") {
+        {
+            /// The axis that it lies on.
+            pub axis: u64,
+            /// Its level.
+            pub level: u32,
+            /// The factor's version when it was set.
+            pub version: u32,
+            /// Account of the one before it in the list; zero for the first.
+            pub previous_account: AccountId,
+            /// Place of the one before it.
+            pub previous_place: u8,
+            /// Account of the one after it; zero for the last.
+            pub next_account: AccountId,
+            /// Place of the one after it.
+            pub next_place: u8,
+        }
+    }
+}
+
+record! {
+    /// The list of the triggers at a level.
+    pub struct RiskLevel(tag 75, key (u64, u32), "axis, level") {
+        {
+            /// Account of the first; zero if there is none.
+            pub account: AccountId,
+            /// Place of the first.
+            pub place: u8,
+        }
+    }
+}
+
+/// A trigger to be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewTrigger {
+    pub factor: Factor,
+    pub moves: Move,
+    /// The factor's value now.
+    pub value: Amount,
+    /// Where it is met.
+    pub at: Amount,
+}
+
+impl Market<'_, '_> {
+    /// Sets a trigger at an account's place, which holds none.
+    pub(crate) fn trigger_set(&mut self, account: AccountId, place: u8, new: &NewTrigger) -> Result<(), MarketError> {
+        let number = new.factor.number();
+        let state = self.records.get::<FactorState>(number)?;
+        let version = if state.value == new.value {
+            state.version
+        } else {
+            // The factor has moved and was not swept yet: the trigger must not pass for one that was set after the move.
+            if !state.is_behind {
+                self.records.set(number, FactorState { is_behind: true, ..state })?;
+            }
+            state.version.wrapping_sub(1)
+        };
+        let (axis, level) = (axis(number, new.moves), level_of(new.at));
+        let first = self.records.get::<RiskLevel>((axis, level))?;
+        if first.account.0 == 0 {
+            self.index_insert(axis, level)?;
+        } else {
+            self.records.update::<RiskTrigger, _>((first.account, first.place), |next| {
+                (next.previous_account, next.previous_place) = (account, place);
+            })?;
+        }
+        self.records.set((axis, level), RiskLevel { account, place })?;
+        let trigger = RiskTrigger {
+            axis,
+            level,
+            version,
+            next_account: first.account,
+            next_place: first.place,
+            ..RiskTrigger::default()
+        };
+        self.records.set((account, place), trigger)?;
+        Ok(())
+    }
+
+    /// Removes the trigger at an account's place.
+    pub(crate) fn trigger_remove(&mut self, account: AccountId, place: u8) -> Result<(), MarketError> {
+        let trigger = self.records.get::<RiskTrigger>((account, place))?;
+        if trigger.axis == 0 {
+            return Ok(());
+        }
+        let (next, previous) = (trigger.next_account, trigger.previous_account);
+        if next.0 != 0 {
+            self.records.update::<RiskTrigger, _>((next, trigger.next_place), |next| {
+                (next.previous_account, next.previous_place) = (previous, trigger.previous_place);
+            })?;
+        }
+        if previous.0 != 0 {
+            self.records.update::<RiskTrigger, _>((previous, trigger.previous_place), |previous| {
+                (previous.next_account, previous.next_place) = (next, trigger.next_place);
+            })?;
+        } else {
+            let first = RiskLevel { account: next, place: trigger.next_place };
+            self.records.set((trigger.axis, trigger.level), first)?;
+            if next.0 == 0 {
+                self.index_remove(trigger.axis, trigger.level)?;
+            }
+        }
+        self.records.set((account, place), RiskTrigger::default())?;
+        Ok(())
+    }
+
+    /// Removes all triggers of an account.
+    pub(crate) fn triggers_remove(&mut self, account: AccountId) -> Result<(), MarketError> {
+        let count = self.records.get::<Watch>(account)?.triggers;
+        for place in 0..count {
+            self.trigger_remove(account, place)?;
+        }
+        if count > 0 {
+            self.records.set(account, Watch::default())?;
+        }
+        Ok(())
+    }
+
+    /// The level of an axis that is met first, at or after `from` in the factor's direction.
+    pub(crate) fn first_level(&mut self, axis: u64, moves: Move, from: u32) -> Result<Option<u32>, MarketError> {
+        match moves {
+            Move::Down => self.index_prev_at_or_below(axis, from),
+            Move::Up => self.index_next_at_or_above(axis, from),
+        }
+    }
+}
