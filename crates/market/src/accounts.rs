@@ -40,11 +40,7 @@ pub(crate) fn is_system(account: AccountId) -> bool {
 
 impl Market<'_, '_> {
     /// Opens the caller's account with this number. With an instrument it is isolated to that.
-    pub fn open_account(
-        &mut self,
-        number: u8,
-        isolated: Option<InstrumentId>,
-    ) -> Result<AccountId, MarketError> {
+    pub fn open_account(&mut self, number: u8, isolated: Option<InstrumentId>) -> Result<AccountId, MarketError> {
         let owner = self.caller;
         if owner.is_zero() {
             return Err(Rejection::NotAllowed.into());
@@ -53,7 +49,7 @@ impl Market<'_, '_> {
             return Err(Rejection::Forbidden { state: "the account is open already" }.into());
         }
         if let Some(instrument) = isolated {
-            match self.listed(instrument)?.kind {
+            match self.instrument(instrument)?.kind {
                 InstrumentKind::Perpetual | InstrumentKind::EuropeanOption => {}
                 _ => return Err(Rejection::Forbidden { state: "only derivatives can be isolated" }.into()),
             }
@@ -108,12 +104,7 @@ impl Market<'_, '_> {
     }
 
     /// Names an agent until a time, or with zero takes it back.
-    pub fn set_agent(
-        &mut self,
-        account: AccountId,
-        agent: Address,
-        until_seconds: u64,
-    ) -> Result<(), MarketError> {
+    pub fn set_agent(&mut self, account: AccountId, agent: Address, until_seconds: u64) -> Result<(), MarketError> {
         self.require_owner(account)?;
         if agent.is_zero() || is_system(account) {
             return Err(Rejection::NotAllowed.into());

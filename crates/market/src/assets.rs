@@ -205,7 +205,7 @@ impl Market<'_, '_> {
     /// Changes an asset's parameters, all but its token and decimals. Interest up to now is at the old ones. The caller notes the event.
     pub fn set_asset(&mut self, id: AssetId, change: impl FnOnce(&mut Asset)) -> Result<(), MarketError> {
         let old = self.asset(id)?;
-        self.accrued(id)?;
+        self.accrue(id)?;
         let mut new = old;
         change(&mut new);
         (new.token, new.decimals) = (old.token, old.decimals);

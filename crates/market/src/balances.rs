@@ -58,17 +58,12 @@ impl Market<'_, '_> {
     }
 
     /// Adds to a balance, or with a negative amount takes from it, into debt if need be. Returns the balance after.
-    pub fn add_balance(
-        &mut self,
-        account: AccountId,
-        asset: AssetId,
-        delta: Amount,
-    ) -> Result<Amount, MarketError> {
+    pub fn add_balance(&mut self, account: AccountId, asset: AssetId, delta: Amount) -> Result<Amount, MarketError> {
         let old = self.records.get::<Balance>((account, asset))?;
         if delta == 0 && old.amount == 0 {
             return Ok(0);
         }
-        let mut state = self.accrued(asset)?;
+        let mut state = self.accrue(asset)?;
         let amount = state.take(&old).checked_add(delta).ok_or(Rejection::Overflow)?;
         if amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs() {
             return Err(Rejection::Overflow.into());
@@ -85,12 +80,7 @@ impl Market<'_, '_> {
     }
 
     /// Takes from a balance at its owner's wish: into debt only as the asset allows.
-    pub fn spend_balance(
-        &mut self,
-        account: AccountId,
-        asset: AssetId,
-        amount: Amount,
-    ) -> Result<Amount, MarketError> {
+    pub fn spend_balance(&mut self, account: AccountId, asset: AssetId, amount: Amount) -> Result<Amount, MarketError> {
         let left = self.add_balance(account, asset, amount.checked_neg().ok_or(Rejection::Overflow)?)?;
         if left < 0 && amount > 0 {
             self.require_borrowable(asset)?;

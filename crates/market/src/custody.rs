@@ -64,7 +64,7 @@ impl Market<'_, '_> {
         let units = checked_amount(amount)?;
         let Deposit { account, asset, .. } = deposit;
         let cap = self.asset(asset)?.supply_cap;
-        let mut state = self.accrued(asset)?;
+        let mut state = self.accrue(asset)?;
         state.custody = state.custody.checked_add(amount).ok_or(Rejection::Overflow)?;
         self.records.set(asset, state)?;
         self.add_balance(account, asset, units)?;

@@ -20,7 +20,7 @@
 //! pool, `Σ balances + pool` changes by deposits, withdrawals and transfers alone.
 
 use crate::abi::IMarket;
-use crate::assets::{Asset, AssetState};
+use crate::assets::{Asset, AssetState, MAX_LISTED_ASSETS};
 use crate::error::MarketError;
 use crate::layout::{Globals, INSURANCE, QUOTE};
 use crate::market::Market;
@@ -103,15 +103,15 @@ impl AssetState {
         mul_div_down(charged, u128::from(PPM.saturating_sub(asset.reserve_ppm)), u128::from(PPM))
     }
 
-    /// Brings the indices up to `now_seconds`. Returns whether one changed.
-    pub(crate) fn accrue(&mut self, asset: &Asset, now_seconds: u64) -> bool {
+    /// Brings the indices up to `now_seconds`.
+    pub(crate) fn accrue(&mut self, asset: &Asset, now_seconds: u64) {
         let seconds = now_seconds.saturating_sub(self.accrued_seconds);
         if seconds == 0 {
-            return false;
+            return;
         }
         self.accrued_seconds = now_seconds;
         if self.borrow_scaled == 0 {
-            return false;
+            return;
         }
         let exponent = mul_div_up(self.borrow_rate(asset), u128::from(seconds), YEAR_SECONDS).min(MAX_EXPONENT);
         let square = mul_div_up(exponent, exponent, INDEX_ONE);
@@ -120,7 +120,6 @@ impl AssetState {
             mul_div_up(self.borrow_index, growth, INDEX_ONE).min(MAX_INDEX.saturating_sub(self.borrow_index));
         self.borrow_index += borrow_growth;
         self.distribute(asset, borrow_growth);
-        borrow_growth != 0
     }
 
     /// Shares out what debtors are charged while the borrow index grows by this much.
@@ -142,29 +141,39 @@ impl AssetState {
 }
 
 impl Market<'_, '_> {
-    /// An asset's state with interest up to now.
+    /// An asset's state with interest up to now, for who only asks.
     pub fn accrued(&mut self, id: AssetId) -> Result<AssetState, MarketError> {
         let mut state = self.records.get::<AssetState>(id)?;
-        if state.accrued_seconds >= self.block.timestamp_seconds {
-            return Ok(state);
+        if state.accrued_seconds < self.block.timestamp_seconds {
+            let asset = self.asset(id)?;
+            state.accrue(&asset, self.block.timestamp_seconds);
         }
-        let asset = self.asset(id)?;
-        if state.accrue(&asset, self.block.timestamp_seconds) {
+        Ok(state)
+    }
+
+    /// Brings interest of an asset up to now.
+    pub(crate) fn accrue(&mut self, id: AssetId) -> Result<AssetState, MarketError> {
+        let old = self.records.get::<AssetState>(id)?;
+        if old.accrued_seconds >= self.block.timestamp_seconds {
+            return Ok(old);
+        }
+        let state = self.accrued(id)?;
+        self.records.set(id, state)?;
+        if state.borrow_index != old.borrow_index {
             self.emit(&IMarket::InterestAccrued {
                 asset: id.0,
                 supplyIndex: U256::from(state.supply_index),
                 borrowIndex: U256::from(state.borrow_index),
             });
         }
-        self.records.set(id, state)?;
         Ok(state)
     }
 
     /// Brings interest of all assets up to now; there are at most [`crate::assets::MAX_LISTED_ASSETS`].
     pub fn accrue_all(&mut self) -> Result<(), MarketError> {
         let end = self.records.get::<Globals>(())?.next_asset;
-        for id in QUOTE.0..end {
-            self.accrued(AssetId(id))?;
+        for id in QUOTE.0..end.min(MAX_LISTED_ASSETS + 1) {
+            self.accrue(AssetId(id))?;
         }
         Ok(())
     }
@@ -172,7 +181,7 @@ impl Market<'_, '_> {
     /// Pays the insurance fund its part of the interest, out of the pool. Anyone may ask for it.
     pub fn collect_reserve(&mut self, id: AssetId) -> Result<i128, MarketError> {
         self.asset(id)?;
-        let mut state = self.accrued(id)?;
+        let mut state = self.accrue(id)?;
         let amount = to_signed(state.reserve);
         state.reserve -= amount.unsigned_abs();
         state.pool = state.pool.saturating_sub(amount);

@@ -219,11 +219,7 @@ impl Market<'_, '_> {
     }
 
     /// Pays what funding an account owes in an instrument, or is owed. Returns what it paid.
-    pub fn settle_funding(
-        &mut self,
-        account: AccountId,
-        instrument: InstrumentId,
-    ) -> Result<Amount, MarketError> {
+    pub fn settle_funding(&mut self, account: AccountId, instrument: InstrumentId) -> Result<Amount, MarketError> {
         let mut position = self.records.get::<Position>((account, instrument))?;
         if position.lots == 0 {
             return Ok(0);
