@@ -17,6 +17,7 @@ pub mod expiry;
 pub mod feeds;
 pub mod funding;
 pub mod gas;
+pub mod genesis;
 pub mod instruments;
 mod interest;
 pub mod layout;
