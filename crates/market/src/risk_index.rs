@@ -43,14 +43,14 @@ mod profile;
 mod sweep;
 mod triggers;
 
-pub use triggers::{FactorState, RiskTrigger, RiskLevel, Watch};
+pub use triggers::{FactorCount, FactorState, RiskLevel, RiskTrigger, Watch, WatchedFactor};
 
 pub(crate) use profile::Profile;
 pub(crate) use triggers::{Factor, Move, axis};
 
 use crate::error::MarketError;
 use crate::gas;
-use crate::layout::{Account, AccountStatus};
+use crate::layout::{Account, AccountStatus, INSURANCE, TREASURY};
 use crate::market::Market;
 use crate::types::{AccountId, Amount, MICRO, PPM};
 use alloy_primitives::U256;
@@ -76,7 +76,10 @@ const MOST_RATIO: u128 = 4 << RATIO_BITS;
 impl Market<'_, '_> {
     /// To be called after each change of an account's balances, positions or margin mode: keeps its triggers safe.
     pub(crate) fn risk_changed(&mut self, account: AccountId) -> Result<(), MarketError> {
-        if self.records.get::<Account>(account)?.status != AccountStatus::Healthy {
+        // Insurance fund and treasury have no margin.
+        if matches!(account, INSURANCE | TREASURY)
+            || self.records.get::<Account>(account)?.status != AccountStatus::Healthy
+        {
             return Ok(());
         }
         let profile = self.risk_profile(account)?;

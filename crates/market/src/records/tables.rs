@@ -45,10 +45,6 @@ macro_rules! tables {
                 Ok(())
             }
 
-            fn settle(&mut self) {
-                $(self.$field.settle();)*
-            }
-
             fn commit(&mut self) {
                 $(self.$field.commit();)*
             }
@@ -83,7 +79,6 @@ impl Tables {
     pub(super) fn abandon_call(&mut self) {
         let (_, mark) = self.calls.pop().expect("a call has begun");
         self.revert(mark);
-        self.settle();
     }
 }
 
@@ -148,6 +143,8 @@ tables! {
     expiries: crate::expiry::Expiry,
     expiry_series: crate::expiry::ExpirySeries,
     factor_states: crate::risk_index::FactorState,
+    factor_counts: crate::risk_index::FactorCount,
+    watched_factors: crate::risk_index::WatchedFactor,
     watches: crate::risk_index::Watch,
     risk_triggers: crate::risk_index::RiskTrigger,
     risk_levels: crate::risk_index::RiskLevel,

@@ -1,49 +1,51 @@
 //! Walking the axes of the factors that moved, and checking that none was left out.
 
 use super::level::level_of;
-use super::triggers::{Factor, FactorState, Move, RiskTrigger, RiskLevel, axis, is_met};
+use super::triggers::{Factor, FactorCount, FactorState, Move, RiskLevel, RiskTrigger, WatchedFactor, axis, is_met};
 use crate::error::MarketError;
 use crate::gas;
-use crate::layout::Globals;
 use crate::liquidation::{Incomplete, Sweep};
 use crate::market::Market;
-use crate::types::{Amount, AssetId, InstrumentId};
+use crate::types::Amount;
 use alloc::vec::Vec;
 
 /// Both directions, and where their walks begin.
 const WALKS: [(Move, u32); 2] = [(Move::Down, u32::MAX), (Move::Up, 0)];
 
 impl Market<'_, '_> {
-    /// Every risk factor with its present value, in a fixed order.
-    fn factors(&mut self) -> Result<Vec<(u64, Amount)>, MarketError> {
-        let globals = self.records.get::<Globals>(())?;
-        let mut factors = Vec::new();
-        for id in (1..globals.next_instrument).map(InstrumentId) {
-            for factor in [Factor::Mark(id), Factor::Funding(id), Factor::Index(id)] {
-                self.push_factor(&mut factors, factor)?;
-            }
-        }
-        for id in (1..globals.next_asset).map(AssetId) {
-            self.push_factor(&mut factors, Factor::Held(id))?;
-            self.push_factor(&mut factors, Factor::Owed(id))?;
-        }
-        Ok(factors)
+    /// Every factor that someone's triggers are on, in the order of the list.
+    fn watched_factors(&mut self) -> Result<Vec<u64>, MarketError> {
+        let count = self.records.get::<FactorCount>(())?.count;
+        (0..count).map(|place| Ok(self.records.get::<WatchedFactor>(place)?.factor)).collect()
     }
 
-    fn push_factor(&mut self, factors: &mut Vec<(u64, Amount)>, factor: Factor) -> Result<(), MarketError> {
-        if let Some(value) = self.factor_value(factor)? {
-            factors.push((factor.number(), value));
+    /// A factor's present value. One that has none any more stays as it was.
+    fn present_value(&mut self, number: u64, state: &FactorState) -> Result<Amount, MarketError> {
+        match Factor::from_number(number) {
+            Some(factor) => Ok(self.factor_value(factor)?.unwrap_or(state.value)),
+            None => Ok(state.value),
         }
-        Ok(())
+    }
+
+    /// Whether nobody has a trigger on a factor.
+    fn is_unwatched(&mut self, number: u64) -> Result<bool, MarketError> {
+        for (moves, from) in WALKS {
+            if self.first_level(axis(number, moves), moves, from)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Finds the accounts that fell below maintenance and queues them. What the meter's gas does not suffice for is left, with the report marked as
     /// behind.
     pub(crate) fn risk_sweep(&mut self, report: &mut Sweep) -> Result<(), MarketError> {
-        for (number, value) in self.factors()? {
+        for number in self.watched_factors()? {
+            self.meter.charge(gas::RISK_STEP)?;
             let mut state = self.records.get::<FactorState>(number)?;
+            let value = self.present_value(number, &state)?;
             if state.value != value {
-                state = FactorState { value, version: state.version.wrapping_add(1), is_behind: true };
+                state = FactorState { value, version: state.version.wrapping_add(1), is_behind: true, ..state };
                 self.records.set(number, state)?;
             }
             if !state.is_behind {
@@ -56,7 +58,10 @@ impl Market<'_, '_> {
                 }
             }
             if !report.is_behind {
-                self.records.set(number, FactorState { is_behind: false, ..state })?;
+                self.records.update(number, |state: &mut FactorState| state.is_behind = false)?;
+                if self.is_unwatched(number)? {
+                    self.factor_unlist(number)?;
+                }
             }
         }
         Ok(())
@@ -105,8 +110,9 @@ impl Market<'_, '_> {
 
     /// Whether every factor is swept; where the last sweep was cut short, what is left is in order on its axis.
     pub(crate) fn risk_check(&mut self, is_behind: bool) -> Result<Result<(), Incomplete>, MarketError> {
-        for (number, value) in self.factors()? {
+        for number in self.watched_factors()? {
             let state = self.records.get::<FactorState>(number)?;
+            let value = self.present_value(number, &state)?;
             if state.is_behind && is_behind {
                 continue;
             }

@@ -43,6 +43,19 @@ impl Factor {
         };
         kind << 16 | u64::from(id)
     }
+
+    /// The factor with a number.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        let id = number as u16;
+        Some(match number >> 16 {
+            1 => Self::Mark(InstrumentId(id)),
+            2 => Self::Funding(InstrumentId(id)),
+            3 => Self::Index(InstrumentId(id)),
+            5 => Self::Held(AssetId(id)),
+            6 => Self::Owed(AssetId(id)),
+            _ => return None,
+        })
+    }
 }
 
 /// Which way a factor moves.
@@ -80,6 +93,28 @@ record! {
             pub version: u32,
             /// Whether triggers may be met that were not looked at.
             pub is_behind: bool,
+            /// Its place in the list of watched factors, plus one; zero if it is not watched.
+            pub listed: u32,
+        }
+    }
+}
+
+record! {
+    /// How many factors are watched.
+    pub struct FactorCount(tag 81, key (), "none") {
+        {
+            /// Factors, at places 0 to this.
+            pub count: u32,
+        }
+    }
+}
+
+record! {
+    /// A factor with triggers.
+    pub struct WatchedFactor(tag 82, key u32, "place") {
+        {
+            /// Its number.
+            pub factor: u64,
         }
     }
 }
@@ -143,16 +178,23 @@ impl Market<'_, '_> {
     /// Sets a trigger at an account's place, which holds none.
     pub(crate) fn trigger_set(&mut self, account: AccountId, place: u8, new: &NewTrigger) -> Result<(), MarketError> {
         let number = new.factor.number();
-        let state = self.records.get::<FactorState>(number)?;
+        let mut state = self.records.get::<FactorState>(number)?;
+        let was = state;
+        if state.listed == 0 {
+            // Nobody has a trigger on it: there is nothing to sweep up to its present value.
+            let version = state.version.wrapping_add(1);
+            state = FactorState { value: new.value, version, is_behind: false, listed: self.factor_list(number)? };
+        }
         let version = if state.value == new.value {
             state.version
         } else {
             // The factor has moved and was not swept yet: the trigger must not pass for one that was set after the move.
-            if !state.is_behind {
-                self.records.set(number, FactorState { is_behind: true, ..state })?;
-            }
+            state.is_behind = true;
             state.version.wrapping_sub(1)
         };
+        if state != was {
+            self.records.set(number, state)?;
+        }
         let (axis, level) = (axis(number, new.moves), level_of(new.at));
         let first = self.records.get::<RiskLevel>((axis, level))?;
         if first.account.0 == 0 {
@@ -172,6 +214,31 @@ impl Market<'_, '_> {
             ..RiskTrigger::default()
         };
         self.records.set((account, place), trigger)?;
+        Ok(())
+    }
+
+    /// Lists a factor as watched. Returns its place plus one.
+    fn factor_list(&mut self, factor: u64) -> Result<u32, MarketError> {
+        let place = self.records.get::<FactorCount>(())?.count;
+        self.records.set(place, WatchedFactor { factor })?;
+        self.records.set((), FactorCount { count: place + 1 })?;
+        Ok(place + 1)
+    }
+
+    /// Takes a factor off the list: nobody has a trigger on it.
+    pub(crate) fn factor_unlist(&mut self, factor: u64) -> Result<(), MarketError> {
+        let mut state = self.records.get::<FactorState>(factor)?;
+        let Some(place) = state.listed.checked_sub(1) else { return Ok(()) };
+        let last = self.records.get::<FactorCount>(())?.count.saturating_sub(1);
+        let moved = self.records.get::<WatchedFactor>(last)?;
+        self.records.set(last, WatchedFactor::default())?;
+        if last != place {
+            self.records.set(place, moved)?;
+            self.records.update(moved.factor, |state: &mut FactorState| state.listed = place + 1)?;
+        }
+        self.records.set((), FactorCount { count: last })?;
+        (state.listed, state.is_behind) = (0, false);
+        self.records.set(factor, state)?;
         Ok(())
     }
 
