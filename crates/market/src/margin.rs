@@ -24,7 +24,9 @@ pub(crate) mod standard;
 use crate::assets::{Asset, MAX_VALUE};
 use crate::error::{MarketError, Rejection};
 use crate::gas;
-use crate::layout::{Account, AccountStatus, Balance, Instrument, InstrumentKind, MarginMode, Position, Prices, QUOTE};
+use crate::layout::{
+    Account, AccountStatus, Balance, Instrument, InstrumentKind, InstrumentStatus, MarginMode, Position, Prices, QUOTE,
+};
 use crate::market::Market;
 use crate::quotient::{mul_div_up, to_signed};
 use crate::types::{AccountId, Amount, AssetId, InstrumentId, PPM, Ppm};
@@ -135,7 +137,8 @@ impl Market<'_, '_> {
                 continue;
             }
             let prices = self.records.get::<Prices>(instrument)?;
-            if prices.mark == 0 {
+            // What is settled may pay nothing.
+            if prices.mark == 0 && terms.status != InstrumentStatus::Settled {
                 health.obstacle = Some("an instrument has no mark price");
             }
             health.add_equity(standard::position_equity(&terms, &prices, &position));

@@ -21,7 +21,7 @@
 //! to the shorts' margin what each step adds of `S`. Initial margin is at least maintenance in every row.
 
 use crate::assets::MAX_VALUE;
-use crate::layout::{Instrument, InstrumentKind, Position, Prices};
+use crate::layout::{Instrument, InstrumentKind, InstrumentStatus, Position, Prices};
 use crate::quotient::{mul_div_down, mul_div_up, to_signed};
 use crate::types::{Amount, Lots, MICRO, MicroTicks, PPM, Ppm};
 
@@ -64,7 +64,8 @@ pub(crate) fn position_margin(terms: &Instrument, prices: &Prices, position: &Po
 
 /// Initial and maintenance margin of so many lots.
 pub(crate) fn lots_margin(terms: &Instrument, prices: &Prices, lots: i64) -> (Amount, Amount) {
-    if lots == 0 {
+    // What is settled pays its mark: nothing moves it any more.
+    if lots == 0 || terms.status == InstrumentStatus::Settled {
         return (0, 0);
     }
     let size = lots.unsigned_abs();

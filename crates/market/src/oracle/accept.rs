@@ -119,6 +119,8 @@ impl Market<'_, '_> {
             return Ok(());
         }
         self.sweep(gas::LIQUIDATION_BUDGET)?;
+        self.run_triggers(gas::TRIGGER_BUDGET)?;
+        self.expire_orders(gas::EXPIRY_BUDGET)?;
         Ok(())
     }
 }
