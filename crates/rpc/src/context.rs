@@ -1,6 +1,7 @@
 //! What all methods share.
 
 use crate::eth::{FilterStore, LogCache, TipCache};
+use crate::market::{BookCache, CandleIndex};
 use crate::{RpcError, RpcLimits, RpcObserver, dev::DevState, engine::EngineState};
 use rialto_node::{ChainView, Node};
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,10 @@ pub struct RpcContext {
     pub(crate) filters: FilterStore,
     /// Logs of blocks that were asked for lately.
     pub(crate) logs: LogCache,
+    /// Candles of the market's trades.
+    pub(crate) candles: CandleIndex,
+    /// Books of the market that were read for the head.
+    pub(crate) books: BookCache,
     /// The tip suggested for the head.
     pub(crate) tips: TipCache,
     /// A permit for each call that executes or reads much.
@@ -48,6 +53,8 @@ impl RpcContext {
             observer,
             filters: FilterStore::default(),
             logs: LogCache::default(),
+            candles: CandleIndex::default(),
+            books: BookCache::default(),
             tips: TipCache::default(),
             heavy_calls,
         })

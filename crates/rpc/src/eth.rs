@@ -22,6 +22,7 @@ pub(crate) use chain::register_accounts;
 pub(crate) use fees::TipCache;
 pub(crate) use filters::FilterStore;
 pub(crate) use log_cache::LogCache;
+pub(crate) use logs::LogMatcher;
 pub(crate) use subscriptions::register as register_subscriptions;
 
 use crate::methods::{Module, Registered};

@@ -8,7 +8,7 @@ mod receipt;
 mod transaction;
 
 pub(crate) use block::{BlockJson, HeaderJson, WithdrawalJson, WithdrawalParam};
-pub(crate) use log::{LogJson, logs_of};
+pub(crate) use log::{LogJson, LogPosition, logs_of};
 pub(crate) use params::{BlockRef, Fields, FromJson, Loose, ParamError, Params};
 pub(crate) use quantity::{Quantity, is_none};
 pub(crate) use receipt::{ReceiptJson, blob_gas_price};

@@ -51,6 +51,10 @@ pub struct RpcLimits {
     pub max_storage_keys: usize,
     /// Most blocks and calls of one `eth_simulateV1`.
     pub max_simulated_blocks: u64,
+    /// Most price levels of a side in one answer or stream of the market's book.
+    pub max_book_levels: usize,
+    /// Most entries of one answer about the market: orders, trades, candles, instruments, accounts.
+    pub max_market_entries: usize,
     /// Most bytes of a trace that are kept for one transaction.
     pub max_trace_bytes: usize,
     /// Longest that `eth_sendRawTransactionSync` waits.
@@ -85,6 +89,8 @@ impl Default for RpcLimits {
             max_fee_history_blocks: 1_024,
             max_storage_keys: 1_024,
             max_simulated_blocks: 256,
+            max_book_levels: 1_000,
+            max_market_entries: 10_000,
             max_trace_bytes: 128 << 20,
             max_sync_wait: Duration::from_secs(60),
             default_sync_wait: Duration::from_secs(20),

@@ -1,7 +1,7 @@
 //! The table of namespaces.
 
 use crate::methods::{Module, Registered, light};
-use crate::{RpcContext, StartError, admin, debug, dev, engine, eth, net, ots, testing, txpool, web3};
+use crate::{RpcContext, StartError, admin, debug, dev, engine, eth, market, net, ots, testing, txpool, web3};
 use jsonrpsee::Methods;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ struct Namespace {
 }
 
 /// All namespaces. `engine` is for the authenticated port.
-const NAMESPACES: [Namespace; 12] = [
+const NAMESPACES: [Namespace; 13] = [
     Namespace { name: "admin", register: admin::register },
     Namespace { name: "anvil", register: dev::register_anvil },
     Namespace { name: "debug", register: debug::register },
@@ -21,6 +21,7 @@ const NAMESPACES: [Namespace; 12] = [
     Namespace { name: "eth", register: eth::register },
     Namespace { name: "evm", register: dev::register_evm },
     Namespace { name: "hardhat", register: dev::register_hardhat },
+    Namespace { name: "market", register: market::register },
     Namespace { name: "net", register: net::register },
     Namespace { name: "ots", register: ots::register },
     Namespace { name: "testing", register: testing::register },
@@ -57,6 +58,9 @@ pub(crate) fn methods_of(
         if has_subscriptions {
             eth::register_subscriptions(&mut module)?;
         }
+    }
+    if has_subscriptions && names.iter().any(|name| name == "market") {
+        market::register_subscriptions(&mut module)?;
     }
     let modules: BTreeMap<String, &'static str> = names.into_iter().map(|name| (name, "1.0")).collect();
     light(&mut module, "rpc_modules", move |_, _| Ok(modules.clone()))?;

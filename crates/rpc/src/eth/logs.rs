@@ -53,7 +53,7 @@ pub(super) struct LogQuery {
 
 /// Which logs match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct LogMatcher {
+pub(crate) struct LogMatcher {
     /// Sorted; any if empty.
     addresses: Vec<Address>,
     /// For each position, sorted; any if empty.
@@ -116,7 +116,8 @@ impl LogMatcher {
         Ok(Self::new(addresses, topics))
     }
 
-    fn new(addresses: Vec<Address>, topics: Vec<Vec<B256>>) -> Self {
+    /// Of sorted alternatives for the address and for each topic; none stand for any.
+    pub(crate) fn new(addresses: Vec<Address>, topics: Vec<Vec<B256>>) -> Self {
         let of_addresses = addresses.iter().map(|address| bloom_bits(address.as_slice())).collect();
         let of_topics = topics.iter().map(|place| place.iter().map(|topic| bloom_bits(topic.as_slice())).collect());
         let bits = std::iter::once(of_addresses).chain(of_topics).filter(|place: &Vec<_>| !place.is_empty()).collect();
@@ -124,13 +125,13 @@ impl LogMatcher {
     }
 
     /// Whether a block with this bloom may have logs that match.
-    pub(super) fn may_match(&self, bloom: &Bloom) -> bool {
+    pub(crate) fn may_match(&self, bloom: &Bloom) -> bool {
         let is_set = |bit: &u16| bloom[255 - usize::from(bit / 8)] & (1 << (bit % 8)) != 0;
         self.bits.iter().all(|place| place.iter().any(|bits| bits.iter().all(is_set)))
     }
 
     /// Whether a log matches.
-    pub(super) fn matches(&self, log: &Log) -> bool {
+    pub(crate) fn matches(&self, log: &Log) -> bool {
         self.matches_parts(&log.address, &log.topics)
     }
 

@@ -1,28 +1,19 @@
 //! `eth_subscribe`: heads, logs and pending transactions as they come, over WebSocket.
 //!
-//! A subscription is a task that listens to the node's events and writes to its connection, waiting while the connection's bounded
-//! buffer is full. A peer that reads too slowly makes it wait until events are lost (the node's event channels are bounded, too);
-//! then the connection is closed, so that the client knows that it missed something, rather than anything being kept for it.
+//! A client that reads too slowly to get everything is disconnected; see [`Subscription`].
 
 use super::filters::block_logs;
 use super::logs::LogMatcher;
 use crate::json::{Fields, HeaderJson, Params, TransactionJson};
 use crate::methods::{Module, Registered};
-use crate::stream::ConnectionControl;
+use crate::subscription::{Ended, Subscription};
 use crate::{RpcContext, RpcError, error::INVALID_PARAMS};
-use jsonrpsee::server::{SubscriptionMessage, SubscriptionSink};
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::{Extensions, PendingSubscriptionSink, SendTimeoutError};
+use jsonrpsee::{Extensions, PendingSubscriptionSink};
 use rialto_node::{ChainBlock, HeadChange, PoolTransaction};
-use serde::Serialize;
-use serde_json::value::to_raw_value;
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::task::spawn_blocking;
-
-/// Bytes of a notification besides its result, about.
-const ENVELOPE_BYTES: usize = 120;
 
 /// What a subscription is about.
 enum Topic {
@@ -45,18 +36,15 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         // Listening begins before the client is told, so that nothing that it could wait for is missed.
         let (heads, arrivals) = (context.node.subscribe_heads(), context.node.subscribe_transactions());
         let Ok(sink) = pending.accept().await else { return };
-        let subscription = Subscription {
-            sink,
-            context: Arc::clone(&context),
-            control: extensions.get::<Arc<ConnectionControl>>().cloned(),
-        };
+        let out = Subscription::new(sink, &context, &extensions);
+        let subscription = EthSubscription { context: Arc::clone(&context), out };
         match topic {
             Topic::Heads => subscription.heads(heads).await,
             Topic::Logs(matcher) => subscription.logs(heads, Arc::new(matcher)).await,
             Topic::Transactions { is_whole } => subscription.transactions(arrivals, is_whole).await,
             Topic::Syncing => {
-                let _ = subscription.send(&false).await;
-                subscription.sink.closed().await;
+                let _ = subscription.out.send(&false).await;
+                subscription.out.closed().await;
             }
         }
     };
@@ -86,62 +74,17 @@ impl Topic {
     }
 }
 
-/// The peer is gone, or too slow.
-struct Ended;
-
-struct Subscription {
-    sink: SubscriptionSink,
+/// What a topic's stream is made of, besides the connection.
+struct EthSubscription {
     context: Arc<RpcContext>,
-    control: Option<Arc<ConnectionControl>>,
+    out: Subscription,
 }
 
-impl Subscription {
-    /// Sends a notification, waiting for the peer for a bounded time.
-    async fn send<T: Serialize>(&self, result: &T) -> Result<(), Ended> {
-        let result = to_raw_value(result).map_err(|_| Ended)?;
-        if let Some(control) = &self.control {
-            control.produced(result.get().len() + ENVELOPE_BYTES);
-        }
-        let message = SubscriptionMessage::new(self.sink.method_name(), self.sink.subscription_id(), &result);
-        let message = message.map_err(|_| Ended)?;
-        match self.sink.send_timeout(message, self.context.limits.write_stall_timeout).await {
-            Ok(()) => Ok(()),
-            // Unsubscribed, or gone: the connection, if it stands, is the client's for other calls.
-            Err(SendTimeoutError::Closed(_)) => Err(Ended),
-            Err(SendTimeoutError::Timeout(_)) => {
-                self.close_connection();
-                Err(Ended)
-            }
-        }
-    }
-
-    fn close_connection(&self) {
-        if let Some(control) = &self.control {
-            control.close();
-        }
-    }
-
-    /// The next event; ends when the client unsubscribes, the peer is gone or events were lost.
-    async fn next<T: Clone>(&self, events: &mut Receiver<T>) -> Result<T, Ended> {
-        let event = tokio::select! {
-            biased;
-            () = self.sink.closed() => return Err(Ended),
-            event = events.recv() => event,
-        };
-        match event {
-            Ok(event) => Ok(event),
-            Err(RecvError::Lagged(_)) => {
-                self.close_connection();
-                Err(Ended)
-            }
-            Err(RecvError::Closed) => Err(Ended),
-        }
-    }
-
+impl EthSubscription {
     async fn heads(self, mut heads: Receiver<Arc<HeadChange>>) {
-        while let Ok(change) = self.next(&mut heads).await {
+        while let Ok(change) = self.out.next(&mut heads).await {
             for block in &change.added {
-                if self.send(&HeaderJson::new(&block.block.header, block.hash)).await.is_err() {
+                if self.out.send(&HeaderJson::new(&block.block.header, block.hash)).await.is_err() {
                     return;
                 }
             }
@@ -149,11 +92,11 @@ impl Subscription {
     }
 
     async fn transactions(self, mut arrivals: Receiver<Arc<PoolTransaction>>, is_whole: bool) {
-        while let Ok(transaction) = self.next(&mut arrivals).await {
+        while let Ok(transaction) = self.out.next(&mut arrivals).await {
             let sent = if is_whole {
-                self.send(&TransactionJson::pending(&transaction)).await
+                self.out.send(&TransactionJson::pending(&transaction)).await
             } else {
-                self.send(&transaction.hash).await
+                self.out.send(&transaction.hash).await
             };
             if sent.is_err() {
                 return;
@@ -162,7 +105,7 @@ impl Subscription {
     }
 
     async fn logs(self, mut heads: Receiver<Arc<HeadChange>>, matcher: Arc<LogMatcher>) {
-        while let Ok(change) = self.next(&mut heads).await {
+        while let Ok(change) = self.out.next(&mut heads).await {
             let removed = change.removed.iter().map(|block| (block, true));
             for (block, is_removed) in removed.chain(change.added.iter().map(|block| (block, false))) {
                 if self.logs_of(block, is_removed, &matcher).await.is_err() {
@@ -180,11 +123,11 @@ impl Subscription {
         let found = spawn_blocking(move || block_logs(&context.view()?, &matcher, &block, is_removed)).await;
         let Ok(Ok(logs)) = found else {
             // Without these logs the stream has a gap.
-            self.close_connection();
+            self.out.close_connection();
             return Err(Ended);
         };
         for log in &logs {
-            self.send(log).await?;
+            self.out.send(log).await?;
         }
         Ok(())
     }

@@ -1,0 +1,8 @@
+//! Liquidations: what happened to accounts below maintenance.
+
+use crate::methods::{Module, Registered};
+
+/// Registers the methods of this file.
+pub(super) fn register(_module: &mut Module) -> Registered {
+    Ok(())
+}
