@@ -10,6 +10,7 @@ use crate::BlockRules;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, address};
 use core::fmt;
+use rialto_market::module::MarketModule;
 use rialto_vm::{Fork, NativeModule};
 
 /// When a fork begins.
@@ -61,6 +62,13 @@ pub struct ChainModule {
     pub activation_seconds: u64,
     /// The module.
     pub module: &'static dyn NativeModule,
+}
+
+impl ChainModule {
+    /// The market, from this timestamp (seconds) on.
+    pub fn market(activation_seconds: u64) -> Self {
+        Self { activation_seconds, module: &MarketModule }
+    }
 }
 
 impl PartialEq for ChainModule {

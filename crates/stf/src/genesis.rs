@@ -2,16 +2,17 @@
 //!
 //! The header has exactly the fields that the fork at genesis has: what the document does not say is empty or zero, the
 //! state root is that of `alloc`, and the hash is therefore the one that every client gives the block. `config` becomes a
-//! [`ChainSpec`] in the submodule, which also refuses forks in the wrong order.
+//! [`ChainSpec`] in a submodule, which also refuses forks in the wrong order; `config.rialto.market` adds the market in another.
 
 mod config;
+mod market;
 
 pub use config::blob_params_from_json;
 
 use crate::json::{self, Alloc, JsonCursor, JsonError, alloc};
 use crate::{Activation, BlockAccessList, ChainSpec, Header, fees, ommers_hash, requests_hash};
 use alloc::string::{String, ToString};
-use alloy_primitives::{B64, B256, keccak256};
+use alloy_primitives::{Address, B64, B256, keccak256};
 use core::fmt;
 use rialto_state::MemoryState;
 use rialto_trie::{EMPTY_ROOT_HASH, TrieAccount, roots};
@@ -63,6 +64,23 @@ pub enum GenesisError {
         /// When it is.
         expected: Option<Activation>,
     },
+    /// A field of ours that is not known.
+    UnknownField {
+        /// The field, for example `config.rialto.market.signer`.
+        field: String,
+        /// Those that are known.
+        expected: String,
+    },
+    /// The market can't begin so.
+    Market {
+        /// Where, and why not.
+        reason: String,
+    },
+    /// `alloc` has an account where a native module's is to be.
+    AddressTaken {
+        /// The module's address.
+        address: Address,
+    },
     /// Blob parameters under which prices are not defined.
     BlobParams {
         /// The field, for example `config.blobSchedule.cancun.max`.
@@ -96,6 +114,11 @@ impl fmt::Display for GenesisError {
                 let text = |at: &Option<Activation>| at.map_or("nothing".to_string(), |at| at.to_string());
                 write!(f, "config.{field}: expected {}, as config.{other}, found {}", text(expected), text(found))
             }
+            Self::UnknownField { field, expected } => write!(f, "{field}: expected one of {expected}"),
+            Self::Market { reason } => write!(f, "config.rialto.{reason}"),
+            Self::AddressTaken { address } => {
+                write!(f, "alloc.{address}: expected nothing, for a native module's account is there")
+            }
             Self::BlobParams { field, expected, found } => write!(f, "{field}: expected {expected}, found {found}"),
             Self::UnexpectedField { field, fork } => write!(f, "{field}: expected none under {fork}, found one"),
         }
@@ -113,9 +136,15 @@ impl From<JsonError> for GenesisError {
 impl Genesis {
     /// Reads a `genesis.json`.
     pub fn from_json(cursor: &JsonCursor<'_>) -> Result<Self, GenesisError> {
-        let accounts = alloc(&cursor.field("alloc")?)?;
+        let mut accounts = alloc(&cursor.field("alloc")?)?;
         let mut header = proof_of_work_fields(cursor)?;
-        let chain = config::chain_spec(&cursor.field("config")?, &header)?;
+        let config = cursor.field("config")?;
+        let mut chain = config::chain_spec(&config, &header)?;
+        if let Some((address, account)) = market::add_market(&config, &header, &mut chain)?
+            && accounts.insert(address, account).is_some()
+        {
+            return Err(GenesisError::AddressTaken { address });
+        }
         header.state_root = state_root(&accounts);
         add_later_fields(cursor, &chain, &mut header)?;
         Ok(Self { chain, header, alloc: accounts })

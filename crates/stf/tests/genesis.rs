@@ -418,3 +418,80 @@ fn chain_across_all_forks() {
     assert_eq!(chain.blocks[1].header.parent_hash, chain.genesis.header.hash());
     assert_eq!(chain.blocks.len(), 1 + 54);
 }
+
+const DOLLAR: &str = "0x00000000000000000000000000000000000000d0";
+
+/// A market with a perpetual.
+fn market() -> Value {
+    json!({
+        "activationTime": 5,
+        "operator": "0x0000000000000000000000000000000000000001",
+        "signers": ["0x0000000000000000000000000000000000000002"],
+        "quorum": 1, "timelockSeconds": 60,
+        "quoteAsset": {"token": DOLLAR, "decimals": 6, "settings": {"borrowCap": "1000000000000000"}},
+        "feeds": [{"decimals": 8, "stalenessSeconds": 60, "deviationPpm": 250_000, "price": "300000000000"}],
+        "instruments": [{"kind": "perpetual", "feed": 1, "tickValue": 100, "lotSize": "1000000000000000"}],
+    })
+}
+
+#[test]
+fn a_market() {
+    let read_with = |market: Value| read(&with(&[("config.rialto", json!({ "market": market }))]));
+    let genesis = read_with(market()).expect("a genesis");
+    assert_eq!(genesis.chain.modules, [ChainModule::market(5)]);
+    let modules = |time| genesis.chain.modules_at(time).iter().map(|module| module.address()).collect::<Vec<_>>();
+    assert_eq!((modules(4), modules(5)), (vec![], vec![rialto_market::MARKET_ADDRESS]));
+    let account = &genesis.alloc[&rialto_market::MARKET_ADDRESS];
+    assert_eq!((account.nonce, account.code.len()), (1, 1));
+    assert!(account.storage.len() > 10 && account.storage.values().all(|word| !word.is_zero()));
+    let without = read(&document()).expect("a genesis");
+    assert_ne!(genesis.header.state_root, without.header.state_root);
+    assert!(without.chain.modules.is_empty());
+    // Nothing but the operator has to be there but the quote asset.
+    let mut least = market();
+    for field in ["activationTime", "feeds", "instruments"] {
+        least.as_object_mut().expect("an object").remove(field);
+    }
+    assert_eq!(read_with(least).expect("a genesis").chain.modules, [ChainModule::market(0)]);
+    // field, value, what is said of it
+    let rows = [
+        ("operater", json!(1), "config.rialto.market.operater: expected one of activationTime, operator, "),
+        ("operator", json!(null), "config.rialto.market.operator: expected"),
+        (
+            "operator",
+            json!("0x0000000000000000000000000000000000000000"),
+            "config.rialto.market.operator: operator is 0",
+        ),
+        ("quorum", json!(2), "config.rialto.market.signers: quorum is 2, expected 1 to 1"),
+        ("timelockSeconds", json!(-1), "config.rialto.market.timelockSeconds: expected"),
+        ("quoteAsset", json!({"token": DOLLAR}), "config.rialto.market.quoteAsset.decimals: expected"),
+        (
+            "quoteAsset",
+            json!({"token": DOLLAR, "decimals": 6, "feed": 1}),
+            "config.rialto.market.quoteAsset.feed: expected",
+        ),
+        (
+            "feeds",
+            json!([{"decimals": 8, "stalenessSeconds": 0, "deviationPpm": 5_000}]),
+            "config.rialto.market.feeds[0]: stalenessSeconds is 0",
+        ),
+        ("instruments", json!([{"kind": "future"}]), "config.rialto.market.instruments[0].kind: expected one of spot"),
+        (
+            "assets",
+            json!([{"token": DOLLAR, "decimals": 6, "settings": {"haircut": 1.5}}]),
+            "config.rialto.market.assets[0].settings.haircut: expected a whole number",
+        ),
+    ];
+    for (field, value, text) in rows {
+        let mut changed = market();
+        changed[field] = value;
+        let error = read_with(changed).map(|_| ()).expect_err(field).to_string();
+        assert!(error.starts_with(text), "{field}: {error}");
+    }
+    let taken = with(&[
+        ("config.rialto", json!({ "market": market() })),
+        ("alloc.5254000000000000000000000000000000000001", json!({"balance": "1"})),
+    ]);
+    let address = rialto_market::MARKET_ADDRESS;
+    assert_eq!(read(&taken).map(|_| ()), Err(GenesisError::AddressTaken { address }));
+}
