@@ -241,7 +241,7 @@ interface IMarket {
     event PriceUpdated(uint16 indexed instrument, uint64 mark, uint64 index);
     event CircuitBroken(uint16 indexed instrument, uint64 untilSeconds);
     event TriggerPlaced(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, TriggerKind kind, uint32 triggerTicks);
-    /// Reasons: 0 the owner, 1 its order was placed, 2 its order was rejected.
+    /// Reasons: 0 the owner, 1 its order was placed, 2 its order was rejected, 3 its account is being liquidated.
     event TriggerEnded(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, uint8 reason);
     /// The series expired and pays `price`, in millionths of a tick, for each lot and tick.
     /// An account fell below maintenance and waits for liquidation; values in quote base units.

@@ -16,6 +16,7 @@
 mod accounts;
 mod dispatch;
 mod errors;
+mod liquidations;
 mod operator;
 mod orders;
 mod prices;
@@ -23,6 +24,7 @@ mod prices;
 pub use errors::encode as encode_rejection;
 pub(crate) use errors::selector as rejection_selector;
 
+use crate::MARKET_ADDRESS;
 use crate::abi::IMarket::IMarketCalls as Calls;
 use crate::error::{MarketError, Rejection};
 use crate::gas;
@@ -32,7 +34,6 @@ use crate::meter::Meter;
 use crate::outward::{Answer, Outward, Step, Then};
 use crate::records::Records;
 use crate::types::BlockInfo;
-use crate::MARKET_ADDRESS;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -200,11 +201,7 @@ fn log_events(journal: &mut Journal<'_>, events: Vec<LogData>) {
 }
 
 fn block_info(block: &BlockContext) -> BlockInfo {
-    BlockInfo {
-        number: block.number,
-        timestamp_seconds: block.timestamp_seconds,
-        chain_id: U256::from(block.chain_id),
-    }
+    BlockInfo { number: block.number, timestamp_seconds: block.timestamp_seconds, chain_id: U256::from(block.chain_id) }
 }
 
 /// An answer that is done.

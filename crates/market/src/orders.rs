@@ -72,7 +72,17 @@ fn forbidden<T>(state: &'static str) -> Result<T, MarketError> {
 
 impl Market<'_, '_> {
     /// Places an order for an account. Who called has been checked.
-    pub(crate) fn place_order(&mut self, account: AccountId, order: &OrderRequest) -> Result<Placed, MarketError> {
+    pub fn place_order(&mut self, account: AccountId, order: &OrderRequest) -> Result<Placed, MarketError> {
+        self.place_within(account, order, MAKER_VISITS)
+    }
+
+    /// As [`Market::place_order`], with a bound on the makers that it visits.
+    fn place_within(
+        &mut self,
+        account: AccountId,
+        order: &OrderRequest,
+        max_visits: u32,
+    ) -> Result<Placed, MarketError> {
         self.meter.charge(gas::PLACE)?;
         let instrument = self.check_form(account, order)?;
         self.require_tradable(order.instrument, order.is_reduce_only)?;
@@ -88,7 +98,7 @@ impl Market<'_, '_> {
             self_trade: order.self_trade,
             is_post_only: order.time_in_force == TimeInForce::PostOnly,
             is_fill_or_kill: order.time_in_force == TimeInForce::FillOrKill,
-            max_visits: MAKER_VISITS,
+            max_visits,
         };
         let mut placed = self.take(&taker, &instrument)?;
         if placed.left > 0 && placed.stop == Stop::NoMaker && order.time_in_force.rests() {
@@ -102,7 +112,7 @@ impl Market<'_, '_> {
     }
 
     /// Fills at once what it can of an order that the account did not ask for, and that nobody asks its margin for. `reason` says in the
-    /// event why.
+    /// event why. It visits as many makers as a quarter of the gas that is left pays for in any case, so that it never uses up a budget.
     pub(crate) fn execute_ioc(
         &mut self,
         account: AccountId,
@@ -125,7 +135,7 @@ impl Market<'_, '_> {
             self_trade: SelfTrade::CancelMaker,
             is_post_only: false,
             is_fill_or_kill: false,
-            max_visits: MAKER_VISITS,
+            max_visits: visits_within(self.meter.left() / 4),
         };
         let placed = self.take(&taker, &terms)?.placed;
         if placed.filled_lots > 0 {
@@ -309,6 +319,11 @@ struct Taken {
     placed: Placed,
     left: Lots,
     stop: Stop,
+}
+
+/// Makers that so much gas pays for, whatever comes of them.
+fn visits_within(gas: u64) -> u32 {
+    u32::try_from(gas / gas::VISIT_MOST).unwrap_or(u32::MAX).min(MAKER_VISITS)
 }
 
 /// A fee on a value, rounded against who pays or gets it: up if it is paid, down if it is a rebate.

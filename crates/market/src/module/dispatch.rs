@@ -1,6 +1,6 @@
 //! From a decoded call to its operation. Each part of the interface has its own file; a part that does not know a call hands it back.
 
-use super::{accounts, operator, orders, prices};
+use super::{accounts, liquidations, operator, orders, prices};
 use crate::abi::IMarket::IMarketCalls as Calls;
 use crate::error::{MarketError, Rejection};
 use crate::market::Market;
@@ -11,15 +11,17 @@ pub(super) type Part = Result<Option<Step>, MarketError>;
 
 /// Runs an operation.
 pub(super) fn run(market: &mut Market<'_, '_>, call: Calls) -> Result<Step, MarketError> {
-    const PARTS: [fn(&mut Market<'_, '_>, &Calls) -> Part; 8] = [
+    const PARTS: [fn(&mut Market<'_, '_>, &Calls) -> Part; 10] = [
         orders::run,
         accounts::run,
         prices::run,
         operator::run,
+        liquidations::run,
         orders::view,
         accounts::view,
         prices::view,
         operator::view,
+        liquidations::view,
     ];
     for part in PARTS {
         if let Some(step) = part(market, &call)? {

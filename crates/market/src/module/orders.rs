@@ -74,9 +74,7 @@ pub(super) fn run(market: &mut Market<'_, '_>, call: &Calls) -> Part {
             let count = market.cancel_all(account, instrument, CancelReason::Owner as u8)?;
             IMarket::cancelAllCall::abi_encode_returns(&count)
         }
-        Calls::batch(call) => {
-            IMarket::batchCall::abi_encode_returns(&market.batch(account, &call.actions, false)?)
-        }
+        Calls::batch(call) => IMarket::batchCall::abi_encode_returns(&market.batch(account, &call.actions, false)?),
         Calls::batchAtomic(call) => {
             IMarket::batchAtomicCall::abi_encode_returns(&market.batch(account, &call.actions, true)?)
         }
@@ -91,9 +89,9 @@ pub(super) fn view(market: &mut Market<'_, '_>, call: &Calls) -> Part {
         Calls::bestPrices(call) => {
             market.meter.charge(gas::READ * 2)?;
             let instrument = InstrumentId(call.instrument);
-            let (bidTicks, bidLots) = market.best(instrument, Side::Buy)?.unwrap_or_default();
-            let (askTicks, askLots) = market.best(instrument, Side::Sell)?.unwrap_or_default();
-            let answer = IMarket::bestPricesReturn { bidTicks, bidLots, askTicks, askLots };
+            let bid = market.best(instrument, Side::Buy)?.unwrap_or_default();
+            let ask = market.best(instrument, Side::Sell)?.unwrap_or_default();
+            let answer = IMarket::bestPricesReturn { bidTicks: bid.0, bidLots: bid.1, askTicks: ask.0, askLots: ask.1 };
             IMarket::bestPricesCall::abi_encode_returns(&answer)
         }
         Calls::orderOf(call) => {

@@ -121,7 +121,7 @@ impl Action {
     /// As a word; an error where a number does not fit.
     pub fn pack(&self) -> Result<B256, Rejection> {
         let mut word = B256::ZERO;
-        let mut put_order = |word: &mut B256, order: &OrderRequest, lots_at: usize, expiry_at: usize| {
+        let put_order = |word: &mut B256, order: &OrderRequest, lots_at: usize, expiry_at: usize| {
             if order.lots > MOST_48 || order.expiry_seconds > MOST_40 {
                 return Err(Rejection::Overflow);
             }

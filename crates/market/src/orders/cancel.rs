@@ -41,7 +41,8 @@ impl Market<'_, '_> {
         self.cancel_order(account, id)
     }
 
-    /// Cancels up to [`MAX_CANCELS`] orders of an account, in one instrument or (zero) in all. How many.
+    /// Cancels up to [`MAX_CANCELS`] orders of an account, in one instrument or (zero) in all; for another's reason than the owner's in all, its
+    /// triggers as well. How many orders.
     pub(crate) fn cancel_all(
         &mut self,
         account: AccountId,
@@ -53,16 +54,19 @@ impl Market<'_, '_> {
             InstrumentId(one) => core::array::from_fn(|at| if at == 0 { one } else { 0 }),
         };
         let mut count = 0;
-        for instrument in instruments.into_iter().filter(|id| *id != 0).map(InstrumentId) {
+        for id in instruments.into_iter().filter(|id| *id != 0).map(InstrumentId) {
             self.meter.charge(gas::ORDER_LIST_WORD)?;
-            for handle in self.listed_orders(account, instrument, MAX_CANCELS - count)? {
+            for handle in self.listed_orders(account, id, MAX_CANCELS - count)? {
                 self.meter.charge(gas::CANCEL)?;
-                self.remove_listed(instrument, handle, reason)?;
+                self.remove_listed(id, handle, reason)?;
                 count += 1;
             }
             if count == MAX_CANCELS {
                 break;
             }
+        }
+        if instrument.0 == 0 && reason != CancelReason::Owner as u8 {
+            self.drop_triggers(account)?;
         }
         if count > 0 {
             self.risk_changed(account)?;

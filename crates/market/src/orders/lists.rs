@@ -105,7 +105,8 @@ impl Market<'_, '_> {
             record.count - 1
         })?;
         let slot = (at % PER_WORD) as usize;
-        self.records.update::<OrderList, _>((account, instrument, at / PER_WORD), |list| list.handles[slot] = handle)?;
+        self.records
+            .update::<OrderList, _>((account, instrument, at / PER_WORD), |list| list.handles[slot] = handle)?;
         self.records.set((instrument, handle), OrderPlace { at })?;
         if client_id != 0 {
             self.records.set((account, client_id), ClientOrder { instrument, sequence, handle })?;

@@ -22,6 +22,7 @@ use crate::gas;
 use crate::layout::{Globals, Instrument, InstrumentStatus, Prices, byte_enum};
 use crate::market::Market;
 use crate::orders::request::{OrderRequest, TimeInForce, self_trade_of};
+use crate::orders::visits_within;
 use crate::records::{Field, record};
 use crate::types::{AccountId, InstrumentId, Lots, MICRO, MicroTicks, Side, Ticks};
 use alloc::vec::Vec;
@@ -268,6 +269,17 @@ impl Market<'_, '_> {
         Ok(())
     }
 
+    /// Removes all triggers of an account, which is being liquidated.
+    pub(super) fn drop_triggers(&mut self, account: AccountId) -> Result<(), MarketError> {
+        for number in self.records.get::<TriggerOrdersOf>(account)?.numbers() {
+            self.meter.charge(gas::TRIGGER_END)?;
+            let trigger = self.records.get::<TriggerOrder>((account, number))?;
+            self.remove_trigger(account, number, &trigger)?;
+            self.end_trigger(account, number, &trigger, 3);
+        }
+        Ok(())
+    }
+
     /// Runs crossed triggers within this much gas. How many ran, and whether none is left.
     pub(crate) fn run_triggers(&mut self, budget_gas: u64) -> Result<(u32, bool), MarketError> {
         let (result, _) = self.on_budget(budget_gas, |market| {
@@ -331,7 +343,11 @@ impl Market<'_, '_> {
         let trigger = self.records.get::<TriggerOrder>((account, number))?;
         self.remove_trigger(account, number, &trigger)?;
         let Some(order) = trigger.request() else { return Ok(()) };
-        let placed = self.attempt_on_budget(gas::TRIGGER_ORDER, |market| market.place_order(account, &order))?;
+        let placed = self.attempt_on_budget(gas::TRIGGER_ORDER, |market| {
+            // What the order costs beside its makers is less than a few of them.
+            let visits = visits_within(market.meter.left()).saturating_sub(4);
+            market.place_within(account, &order, visits)
+        })?;
         let reason = match placed {
             Ok(_) => 1,
             Err(Stopped::Rejected(_) | Stopped::OutOfBudget) => 2,

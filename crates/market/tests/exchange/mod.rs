@@ -1,0 +1,316 @@
+//! A market in memory, called as the machine calls it: encoded calls in, answers or errors out, one transaction each.
+#![allow(dead_code)]
+
+use alloy_primitives::{Address, LogData, U256, address};
+use alloy_sol_types::{SolCall, SolEvent, SolInterface};
+use rialto_market::abi::{IMarket, IMarketActions as Actions};
+use rialto_market::module::MarketModule;
+use rialto_market::oracle::NewPrice;
+use rialto_market::records::Records;
+use rialto_market::types::{AccountId, BlockInfo, FeedId, InstrumentId};
+use rialto_market::{MARKET_ADDRESS, Market, MarketError, Meter};
+use rialto_state::{AccountId as JournalAccountId, Journal, MemoryState};
+use rialto_vm::{BlockContext, ModuleCall, ModuleOutcome, NativeModule};
+
+pub const ALICE: Address = address!("00000000000000000000000000000000000a11ce");
+pub const BOB: Address = address!("0000000000000000000000000000000000000b0b");
+pub const CAROL: Address = address!("00000000000000000000000000000000000ca401");
+pub const NOBODY: Address = address!("00000000000000000000000000000000000d0d0d");
+
+pub const PERPETUAL: u16 = 1;
+pub const SPOT: u16 = 2;
+pub const OPTION: u16 = 3;
+pub const BITCOIN_FEED: FeedId = FeedId(1);
+pub const VOLATILITY_FEED: FeedId = FeedId(2);
+
+/// The index at the start, in ticks of a tenth of a dollar.
+pub const PRICE: u32 = 500_000;
+/// Gas of a call in tests, more than any needs.
+pub const GAS: u64 = 30_000_000;
+/// When the first block is.
+pub const START_SECONDS: u64 = 1_800_000_000;
+/// When the option expires.
+pub const EXPIRY_SECONDS: u64 = START_SECONDS + 30 * 86_400;
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Success { output: Vec<u8>, gas_used: u64 },
+    Revert { output: Vec<u8>, gas_used: u64 },
+    Halt,
+    Waits,
+}
+
+pub struct World {
+    pub journal: Journal<'static>,
+    pub block: BlockContext,
+    /// Events of the last call.
+    pub events: Vec<LogData>,
+    module: JournalAccountId,
+}
+
+impl World {
+    /// Dollars of 6 decimals and bitcoin of 8 at 50,000; a perpetual, a spot pair and a call on it. A lot is 0.001 bitcoin, a tick 0.1
+    /// dollars. Alice, Bob and Carol have account 0 each, with a million dollars.
+    pub fn new() -> Self {
+        let mut state = MemoryState::default();
+        state.insert_account(MARKET_ADDRESS, 1, U256::ZERO, Default::default(), []);
+        let reader: &'static MemoryState = Box::leak(Box::new(state));
+        let mut journal = Journal::new(reader, 1);
+        let module = journal.account_id(&MARKET_ADDRESS);
+        journal.load(module).unwrap();
+        let block =
+            BlockContext { chain_id: 1, number: 1, timestamp_seconds: START_SECONDS, ..BlockContext::default() };
+        let mut world = Self { journal, block, events: Vec::new(), module };
+        for action in listings() {
+            world.operate(Address::ZERO, |market| market.perform(&action));
+        }
+        world.set_prices(PRICE, START_SECONDS);
+        for owner in [ALICE, BOB, CAROL] {
+            let account = world.call(owner, IMarket::openAccountCall { number: 0 }).unwrap();
+            world.fund(account, 1, 1_000_000_000_000);
+            world.fund(account, 2, 100_00000000);
+        }
+        world
+    }
+
+    /// The account 0 of an owner.
+    pub fn account(&mut self, owner: Address) -> u32 {
+        self.call(owner, IMarket::accountOfCall { owner, number: 0 }).unwrap()
+    }
+
+    /// Adds to a balance, as a deposit does.
+    pub fn fund(&mut self, account: u32, asset: u16, amount: i128) {
+        self.operate(Address::ZERO, |market| {
+            let (account, asset) = (AccountId(account), rialto_market::types::AssetId(asset));
+            market.records().update(asset, |state: &mut rialto_market::AssetState| {
+                state.custody = state.custody.checked_add_signed(amount).unwrap();
+            })?;
+            market.add_balance(account, asset, amount)
+        });
+    }
+
+    /// One operation, in a transaction of its own, that can't fail.
+    pub fn operate<T>(
+        &mut self,
+        caller: Address,
+        operation: impl FnOnce(&mut Market<'_, '_>) -> Result<T, MarketError>,
+    ) -> T {
+        let records = Records::open(&mut self.journal, self.module);
+        let block = BlockInfo {
+            number: self.block.number,
+            timestamp_seconds: self.block.timestamp_seconds,
+            chain_id: U256::from(self.block.chain_id),
+        };
+        let mut market = Market::new(records, block, caller, Meter::new(u64::MAX));
+        let result = operation(&mut market).unwrap_or_else(|error| panic!("{error}"));
+        let (records, events) = market.finish();
+        records.close().unwrap();
+        self.events = events;
+        self.journal.end_tx(true);
+        result
+    }
+
+    /// New prices at a time, which becomes the block's: everything that follows from them happens.
+    pub fn set_prices(&mut self, ticks: u32, time_seconds: u64) {
+        self.block.timestamp_seconds = time_seconds;
+        self.block.number += 1;
+        let price = |feed, price| NewPrice { feed, price, time_seconds };
+        let bitcoin = price(BITCOIN_FEED, u128::from(ticks) * 10_000_000);
+        let volatility = price(VOLATILITY_FEED, 60_000_000);
+        self.operate(Address::ZERO, |market| market.accept_prices(&[bitcoin, volatility]));
+    }
+
+    /// A call in the open transaction, as the machine makes it: undone unless it succeeds.
+    pub fn enter(&mut self, caller: Address, input: &[u8], gas_limit: u64, is_static: bool) -> Ended {
+        let call = ModuleCall {
+            caller,
+            value: U256::ZERO,
+            input,
+            gas_limit,
+            is_static,
+            account: self.module,
+            is_delegated: false,
+            block: &self.block.clone(),
+        };
+        self.enter_with(call)
+    }
+
+    pub fn enter_with(&mut self, call: ModuleCall<'_>) -> Ended {
+        let checkpoint = self.journal.checkpoint();
+        let mut output = Vec::new();
+        let outcome = MarketModule.call(&mut self.journal, call, &mut output).unwrap();
+        let ended = match outcome {
+            ModuleOutcome::Success { gas_used } => Ended::Success { output, gas_used },
+            ModuleOutcome::Revert { gas_used } => Ended::Revert { output, gas_used },
+            ModuleOutcome::Halt => Ended::Halt,
+            ModuleOutcome::Call(_) => Ended::Waits,
+        };
+        if !matches!(ended, Ended::Success { .. }) {
+            self.journal.revert(checkpoint);
+        }
+        ended
+    }
+
+    /// A call that is a transaction.
+    pub fn transact(&mut self, caller: Address, input: &[u8]) -> Ended {
+        let ended = self.enter(caller, input, GAS, false);
+        self.events = self
+            .journal
+            .logs()
+            .iter()
+            .map(|log| LogData::new_unchecked(log.topics.to_vec(), log.data.clone()))
+            .collect();
+        self.journal.end_tx(true);
+        ended
+    }
+
+    /// A call that is a transaction, decoded; or the error as it reads.
+    pub fn call<C: SolCall>(&mut self, caller: Address, call: C) -> Result<C::Return, String> {
+        match self.transact(caller, &call.abi_encode()) {
+            Ended::Success { output, .. } => Ok(C::abi_decode_returns_validate(&output).unwrap()),
+            Ended::Revert { output, .. } => Err(error_text(&output)),
+            ended => panic!("{} {ended:?}", C::SIGNATURE),
+        }
+    }
+
+    /// The events of a kind that the last call wrote.
+    pub fn events_of<E: SolEvent>(&self) -> Vec<E> {
+        let of_kind = self.events.iter().filter(|event| event.topics()[0] == E::SIGNATURE_HASH);
+        of_kind.map(|event| E::decode_log_data(event).unwrap()).collect()
+    }
+
+    /// All slots that the journal knows of the market that are not zero: the whole state of a market that began empty.
+    pub fn slots(&mut self) -> Vec<(U256, U256)> {
+        let keys: Vec<U256> = self.journal.loaded_slots().map(|(_, key)| key).collect();
+        let mut slots = Vec::new();
+        for key in keys {
+            let id = self.journal.slot_id(self.module, &key);
+            let value = self.journal.load_slot(id).unwrap().value;
+            if !value.is_zero() {
+                slots.push((key, value));
+            }
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    pub fn module(&self) -> JournalAccountId {
+        self.module
+    }
+
+    // ---- shorthands ----
+
+    pub fn place(&mut self, owner: Address, order: IMarket::Order) -> Result<IMarket::Fill, String> {
+        let account = self.account(owner);
+        self.call(owner, IMarket::placeCall { account, order })
+    }
+
+    /// Lots, bid lots and ask lots of a position in the perpetual.
+    pub fn position(&mut self, owner: Address) -> (i64, u64, u64) {
+        let account = self.account(owner);
+        let position = self.call(owner, IMarket::positionOfCall { account, instrument: PERPETUAL }).unwrap();
+        (position.lots, position.bidLots, position.askLots)
+    }
+
+    pub fn balance(&mut self, owner: Address, asset: u16) -> i128 {
+        let account = self.account(owner);
+        let amount = self.call(owner, IMarket::balanceOfCall { account, asset }).unwrap();
+        amount.try_into().unwrap()
+    }
+
+    /// The whole book of an instrument: price and lots by level, bids first, best first.
+    pub fn book(&mut self, instrument: u16) -> Vec<(bool, u32, u64)> {
+        let mut book = Vec::new();
+        for isBuy in [true, false] {
+            let levels = self.call(NOBODY, IMarket::levelsCall { instrument, isBuy, most: 64 }).unwrap();
+            book.extend(levels.priceTicks.iter().zip(&levels.lots).map(|(ticks, lots)| (isBuy, *ticks, *lots)));
+        }
+        book
+    }
+}
+
+/// An error as `Name(arguments)`.
+pub fn error_text(output: &[u8]) -> String {
+    match IMarket::IMarketErrors::abi_decode_validate(output) {
+        Ok(IMarket::IMarketErrors::OutOfRange(error)) => format!("OutOfRange {} {}", error.what, error.value),
+        Ok(IMarket::IMarketErrors::Unknown(error)) => format!("Unknown {} {}", error.what, error.id),
+        Ok(IMarket::IMarketErrors::Forbidden(error)) => format!("Forbidden {}", error.state),
+        Ok(IMarket::IMarketErrors::LimitReached(error)) => format!("LimitReached {} {}", error.what, error.limit),
+        Ok(error) => format!("{error:?}").split([' ', '(', '{']).next().unwrap_or_default().to_string(),
+        Err(_) => format!("not an error of the interface: {output:02x?}"),
+    }
+}
+
+/// A good-till-cancelled order of the perpetual.
+pub fn limit(is_buy: bool, ticks: u32, lots: u64) -> IMarket::Order {
+    IMarket::Order {
+        instrument: PERPETUAL,
+        isBuy: is_buy,
+        priceTicks: ticks,
+        lots,
+        timeInForce: IMarket::TimeInForce::GoodTillCancelled,
+        selfTrade: IMarket::SelfTrade::CancelTaker,
+        reduceOnly: false,
+        clientId: 0,
+        expirySeconds: 0,
+    }
+}
+
+pub fn buy(ticks: u32, lots: u64) -> IMarket::Order {
+    limit(true, ticks, lots)
+}
+
+pub fn sell(ticks: u32, lots: u64) -> IMarket::Order {
+    limit(false, ticks, lots)
+}
+
+fn settings(rows: &[(&str, i64)]) -> Vec<Actions::Setting> {
+    let setting =
+        |(name, value): &(&str, i64)| Actions::Setting { name: name.to_string(), value: (*value).try_into().unwrap() };
+    rows.iter().map(setting).collect()
+}
+
+fn listings() -> Vec<Vec<u8>> {
+    let feed = |stalenessSeconds| Actions::FeedTerms {
+        decimals: 8,
+        source: Address::ZERO,
+        sourceDecimals: 0,
+        stalenessSeconds,
+        deviationPpm: 1_000_000,
+    };
+    let terms = |kind: u8, base, feed, underlying, lotSize, rows: &[(&str, i64)]| Actions::InstrumentTerms {
+        kind,
+        base,
+        feed,
+        underlying,
+        expirySeconds: if kind == 3 { EXPIRY_SECONDS } else { 0 },
+        strikeTicks: if kind == 3 { PRICE } else { 0 },
+        isCall: kind == 3,
+        tickValue: 100,
+        lotSize,
+        settings: settings(rows),
+    };
+    let rows =
+        [("makerFeePpm", -100), ("takerFeePpm", 500), ("maxOrders", 300), ("minLots", 2), ("maxLots", 1_000_000)];
+    let no_breaker = |more: &[(&'static str, i64)]| [more, &[("breakerPpm", 0)]].concat();
+    vec![
+        Actions::listFeedCall { terms: feed(3_600) }.abi_encode(),
+        Actions::listFeedCall { terms: feed(3_600) }.abi_encode(),
+        Actions::listAssetCall { token: Address::repeat_byte(1), decimals: 6, feed: 0, settings: Vec::new() }
+            .abi_encode(),
+        Actions::listAssetCall { token: Address::repeat_byte(2), decimals: 8, feed: 1, settings: Vec::new() }
+            .abi_encode(),
+        Actions::listInstrumentCall { terms: terms(2, 0, 1, 0, 1_000_000_000_000_000, &no_breaker(&rows)) }
+            .abi_encode(),
+        Actions::listInstrumentCall { terms: terms(1, 2, 1, 0, 100_000, &no_breaker(&rows)) }.abi_encode(),
+        Actions::listInstrumentCall { terms: terms(3, 0, 2, 1, 1_000_000_000_000_000, &no_breaker(&rows)) }
+            .abi_encode(),
+    ]
+}
+
+/// An instrument's id for operations.
+pub fn instrument(id: u16) -> InstrumentId {
+    InstrumentId(id)
+}
