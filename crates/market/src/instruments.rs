@@ -7,7 +7,7 @@
 
 mod parameters;
 
-pub use parameters::{PARAMETERS, Parameter};
+pub use parameters::{PARAMETERS, Parameter, Terms};
 
 use crate::abi::{IMarket, IMarketActions};
 use crate::error::{MarketError, Rejection};
@@ -18,7 +18,6 @@ use crate::market::Market;
 use crate::marks::PriceRules;
 use crate::types::{AssetId, FeedId, InstrumentId, MAX_TICK_VALUE};
 use alloy_primitives::U256;
-use parameters::Terms;
 
 /// Instruments that may be listed, ever.
 pub const MAX_INSTRUMENTS: u16 = 8_192;

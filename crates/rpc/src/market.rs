@@ -10,6 +10,7 @@
 //! string, for it may be negative or beyond what a double holds. Parameters are taken in hex, as decimal strings or as JSON numbers.
 
 mod accounts;
+mod assets;
 mod book;
 mod candles;
 mod checksum;
@@ -32,6 +33,7 @@ use crate::methods::{Module, Registered};
 /// Registers the namespace's methods, except for subscriptions, which not every transport can do.
 pub(crate) fn register(module: &mut Module) -> Registered {
     accounts::register(module)?;
+    assets::register(module)?;
     book::register(module)?;
     candles::register(module)?;
     history::register(module)?;
