@@ -1,4 +1,7 @@
 //! The interface as Rust types, read from `contracts/IMarket.sol` when this crate is compiled.
 #![allow(missing_docs, clippy::too_many_arguments)]
 
-alloy_sol_types::sol!("../../contracts/IMarket.sol");
+alloy_sol_types::sol!(
+    #[sol(all_derives)]
+    "../../contracts/IMarket.sol"
+);
