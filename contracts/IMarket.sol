@@ -358,4 +358,6 @@ interface IMarketActions {
     function setTimelock(uint32 timelockSeconds) external;
     function listAsset(address token, uint8 decimals, uint16 feed, Setting[] calldata settings) external;
     function setAsset(uint16 asset, Setting[] calldata settings) external;
+    /// @notice Several actions in order, all or none; none of them is this one.
+    function several(bytes[] calldata actions) external;
 }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! which is the rule of Hyperliquid and Binance with hourly payments of an eighth; with a band of zero and no interest it is dYdX v4's.
-//! Rates are counted in 1e-12 and rounded towards zero.
+//! Rates are counted in 1e-12 and rounded towards zero. Where trading is halted the sample is zero.
 //!
 //! # Exactness
 //! One funding index serves both sides: what a long of one lot has paid since listing, in millionths of a quote base unit. A holder settles
@@ -68,6 +68,12 @@ impl FundingInterval {
         self.premium_seconds =
             self.premium_seconds.saturating_add(i128::from(self.sample_ppb).saturating_mul(i128::from(seconds)));
         self.covered_seconds = self.covered_seconds.saturating_add(u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
+
+    /// The rate of the present interval if it ended at the last sample, in 1e-12.
+    pub fn estimate(&self, instrument: &Instrument, rules: &PriceRules) -> i64 {
+        let Instrument { funding_interest_ppm, funding_clamp_ppm, .. } = *instrument;
+        Self { ..*self }.close(funding_interest_ppm, rules.funding_band_ppm, funding_clamp_ppm)
     }
 
     /// The rate of the interval that ends, in 1e-12; its sums begin anew.

@@ -150,19 +150,28 @@ impl Market<'_, '_> {
             return Err(Rejection::LimitReached { what: "bytes of an action", limit: MAX_ACTION_BYTES as u64 }.into());
         }
         match IMarketActionsCalls::abi_decode_validate(action).map_err(|_| Rejection::BadCall)? {
-            IMarketActionsCalls::listInstrument(call) => self.list_instrument(&call.terms).map(|_| ()),
-            IMarketActionsCalls::setInstrument(call) => {
-                self.set_instrument(InstrumentId(call.instrument), &call.settings)
-            }
-            IMarketActionsCalls::setStatus(call) => self.set_status(InstrumentId(call.instrument), call.status),
-            IMarketActionsCalls::listFeed(call) => self.list_feed(&call.terms).map(|_| ()),
-            IMarketActionsCalls::setFeed(call) => self.set_feed(FeedId(call.feed), &call.terms),
-            IMarketActionsCalls::setSigners(call) => self.set_signers(&call.signers, call.quorum),
-            IMarketActionsCalls::setTimelock(call) => self.set_timelock(call.timelockSeconds),
-            IMarketActionsCalls::listAsset(call) => {
+            IMarketActionsCalls::several(call) => call.actions.iter().try_for_each(|action| {
+                self.perform_one(IMarketActionsCalls::abi_decode_validate(action).map_err(|_| Rejection::BadCall)?)
+            }),
+            one => self.perform_one(one),
+        }
+    }
+
+    fn perform_one(&mut self, action: IMarketActionsCalls) -> Result<(), MarketError> {
+        use IMarketActionsCalls as Calls;
+        match action {
+            Calls::several(_) => Err(Rejection::BadCall.into()),
+            Calls::listInstrument(call) => self.list_instrument(&call.terms).map(|_| ()),
+            Calls::setInstrument(call) => self.set_instrument(InstrumentId(call.instrument), &call.settings),
+            Calls::setStatus(call) => self.set_status(InstrumentId(call.instrument), call.status),
+            Calls::listFeed(call) => self.list_feed(&call.terms).map(|_| ()),
+            Calls::setFeed(call) => self.set_feed(FeedId(call.feed), &call.terms),
+            Calls::setSigners(call) => self.set_signers(&call.signers, call.quorum),
+            Calls::setTimelock(call) => self.set_timelock(call.timelockSeconds),
+            Calls::listAsset(call) => {
                 self.list_asset(call.token, call.decimals, FeedId(call.feed), &call.settings).map(|_| ())
             }
-            IMarketActionsCalls::setAsset(call) => self.change_asset(AssetId(call.asset), &call.settings),
+            Calls::setAsset(call) => self.change_asset(AssetId(call.asset), &call.settings),
         }
     }
 
