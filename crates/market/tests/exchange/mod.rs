@@ -51,7 +51,8 @@ pub struct World {
 
 impl World {
     /// Dollars of 6 decimals and bitcoin of 8 at 50,000; a perpetual, a spot pair and a call on it. A lot is 0.001 bitcoin, a tick 0.1
-    /// dollars. Alice, Bob and Carol have account 0 each, with a million dollars.
+    /// dollars. Alice, Bob and Carol have account 0 each, with a million dollars
+    /// and a bitcoin.
     pub fn new() -> Self {
         let mut state = MemoryState::default();
         state.insert_account(MARKET_ADDRESS, 1, U256::ZERO, Default::default(), []);
@@ -69,7 +70,7 @@ impl World {
         for owner in [ALICE, BOB, CAROL] {
             let account = world.call(owner, IMarket::openAccountCall { number: 0 }).unwrap();
             world.fund(account, 1, 1_000_000_000_000);
-            world.fund(account, 2, 100_00000000);
+            world.fund(account, 2, 1_00000000);
         }
         world
     }
