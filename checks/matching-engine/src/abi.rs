@@ -45,21 +45,42 @@ pub enum ReportType {
     ModifyReject = 5,
 }
 
-/// A report, one cache line.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct Report {
-    pub kind: ReportType,
-    pub side: u8,
-    pub reserved: [u8; 6],
-    pub sequence_number: u64,
-    pub order_id: u64,
-    pub price_ticks: i64,
-    pub quantity: u32,
-    pub reserved2: u32,
-    pub maker_order_id: u64,
-    pub taker_order_id: u64,
-    pub reserved3: u64,
+/// A report, one cache line, of which the harness reads the same bytes as from its `me_report_t`: kind and side in the first word's lower
+/// bytes, then sequence number, order id, price, quantity, maker's and taker's id, and a word of padding.
+///
+/// Its words are put together in pairs, in registers: the harness copies a report in such pairs, and would have to wait for parts.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+pub struct Report([Pair; 4]);
+
+#[cfg(target_arch = "x86_64")]
+type Pair = core::arch::x86_64::__m128i;
+#[cfg(not(target_arch = "x86_64"))]
+type Pair = [u64; 2];
+
+#[inline]
+fn pair(first: u64, second: u64) -> Pair {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every processor of this architecture has it.
+    return unsafe { core::arch::x86_64::_mm_set_epi64x(second as i64, first as i64) };
+    #[cfg(not(target_arch = "x86_64"))]
+    [first, second]
+}
+
+impl Report {
+    /// A report on an order.
+    #[inline]
+    pub fn order(kind: ReportType, sequence: u64, order_id: u64, side: u8, price: i64, quantity: u32) -> Self {
+        let head = kind as u64 | u64::from(side) << 8;
+        Self([pair(head, sequence), pair(order_id, price as u64), pair(quantity.into(), 0), pair(0, 0)])
+    }
+
+    /// A report on a fill, at the maker's price.
+    #[inline]
+    pub fn trade(sequence: u64, price: i64, quantity: u32, maker: u64, taker: u64) -> Self {
+        let head = ReportType::Trade as u64;
+        Self([pair(head, sequence), pair(0, price as u64), pair(quantity.into(), maker), pair(taker, 0)])
+    }
 }
 
 /// The harness' queue.

@@ -51,15 +51,8 @@ impl Matching for Reporter {
     #[inline]
     fn on_fill(&mut self, _: &mut Market<'_, '_>, _: &Taker, fill: &Matched) -> Result<(), MarketError> {
         let order = &fill.maker.order;
-        self.transport.push(&Report {
-            kind: ReportType::Trade,
-            sequence_number: self.sequence,
-            price_ticks: order.ticks.into(),
-            quantity: fill.lots as u32,
-            maker_order_id: order.client_id,
-            taker_order_id: self.order_id,
-            ..Report::default()
-        });
+        let (price, quantity) = (order.ticks.into(), fill.lots as u32);
+        self.transport.push(&Report::trade(self.sequence, price, quantity, order.client_id, self.order_id));
         Ok(())
     }
 
@@ -71,8 +64,7 @@ impl Matching for Reporter {
 impl Reporter {
     #[inline]
     fn report(&self, kind: ReportType, sequence_number: u64, order_id: u64, side: u8, price_ticks: i64, quantity: u32) {
-        let report = Report { kind, side, sequence_number, order_id, price_ticks, quantity, ..Report::default() };
-        self.transport.push(&report);
+        self.transport.push(&Report::order(kind, sequence_number, order_id, side, price_ticks, quantity));
     }
 
     #[inline]

@@ -15,6 +15,9 @@
 //! had orders at a time. An [`OrderId`] names an order for ever all the same, because it holds the order's number in the instrument's
 //! sequence, which no other order gets.
 //!
+//! The first order of a queue stays the first until it is gone, so its `prev` is never looked at, and a fill does not touch the order
+//! behind the one that it takes.
+//!
 //! # Invariants
 //! A level's lots and count are those of its queue; the index of a side holds exactly the prices of levels with orders; the best prices
 //! are the index's ends; the best bid is below the best ask. A free order record is all zeros but for `next`.
@@ -75,7 +78,7 @@ record! {
             pub client_id: u64,
         }
         {
-            /// Handle of the order before it at its price; zero if it is first.
+            /// Handle of the order before it at its price. Of the first one it means nothing.
             pub prev: u32,
             /// Handle of the order after it at its price; zero if it is last. Where no order is: the next free handle.
             pub next: u32,
@@ -199,17 +202,19 @@ impl Market<'_, '_> {
         check_range("lots", new.lots, MAX_LOTS)?;
         check_range("price", new.ticks.into(), Ticks::MAX.into())?;
         let book = self.records.locate::<Book>(new.instrument)?;
-        let state = *self.records.at(book);
+        let state = self.records.at(book);
         if state.best(new.side.opposite()).is_some_and(|best| new.side.crosses(new.ticks, best)) {
             return Err(Rejection::WouldTake.into());
         }
-        let handle = if state.free != 0 { state.free } else { next_handle(&state)? };
+        let is_best = state.best(new.side).is_none_or(|best| new.side.is_better(new.ticks, best));
+        let is_used_again = state.free != 0;
+        let handle = if is_used_again { state.free } else { next_handle(state)? };
+        let sequence = state.sequence + 1;
         let order = self.records.locate::<Order>((new.instrument, handle))?;
         let level = self.records.locate::<Level>((new.instrument, new.side, new.ticks))?;
         let Level { tail, lots, count, .. } = *self.records.at(level);
         let lots = lots.checked_add(new.lots).ok_or(Rejection::Overflow)?;
 
-        let sequence = state.sequence + 1;
         let free_after = self.records.at(order).next;
         *self.records.at_mut(order) = Order {
             sequence,
@@ -227,12 +232,12 @@ impl Market<'_, '_> {
         let book = self.records.at_mut(book);
         book.sequence = sequence;
         *book.count_mut(new.side) += 1;
-        if state.free != 0 {
+        if is_used_again {
             book.free = free_after;
         } else {
             book.handles = handle;
         }
-        if state.best(new.side).is_none_or(|best| new.side.is_better(new.ticks, best)) {
+        if is_best {
             book.set_best(new.side, Some(new.ticks));
         }
         let level = self.records.at_mut(level);
@@ -249,8 +254,9 @@ impl Market<'_, '_> {
 
     /// Takes an order out; `None` if it does not rest.
     pub fn book_remove(&mut self, id: OrderId) -> Result<Option<Order>, MarketError> {
-        let Some((order, found)) = self.find(id)? else { return Ok(None) };
-        self.unlink(found, &order)?;
+        let Some(found) = self.find(id)? else { return Ok(None) };
+        let order = *self.records.at(found.order);
+        self.unlink(found)?;
         Ok(Some(order))
     }
 
@@ -264,8 +270,9 @@ impl Market<'_, '_> {
     /// Makes an order smaller by `lots` in its place of the queue, or takes it out where that leaves nothing. The order as it was;
     /// `None` if it does not rest.
     pub fn book_reduce(&mut self, id: OrderId, lots: Lots) -> Result<Option<Order>, MarketError> {
-        let Some((order, found)) = self.find(id)? else { return Ok(None) };
-        self.take_lots(found, &order, lots)?;
+        let Some(found) = self.find(id)? else { return Ok(None) };
+        let order = *self.records.at(found.order);
+        self.take_lots(found, lots)?;
         Ok(Some(order))
     }
 
@@ -277,22 +284,22 @@ impl Market<'_, '_> {
         Ok(Some((ticks, self.records.at(level).lots)))
     }
 
-    fn find(&mut self, id: OrderId) -> Result<Option<(Order, Found)>, MarketError> {
+    fn find(&mut self, id: OrderId) -> Result<Option<Found>, MarketError> {
         let place = self.records.locate::<Order>((id.instrument, id.handle))?;
-        let order = *self.records.at(place);
-        if id.sequence == 0 || order.sequence != id.sequence {
+        let &Order { sequence, side, ticks, .. } = self.records.at(place);
+        if id.sequence == 0 || sequence != id.sequence {
             return Ok(None);
         }
         let book = self.records.locate::<Book>(id.instrument)?;
-        let level = self.records.locate::<Level>((id.instrument, order.side, order.ticks))?;
-        Ok(Some((order, Found { instrument: id.instrument, book, level, order: place, handle: id.handle })))
+        let level = self.records.locate::<Level>((id.instrument, side, ticks))?;
+        Ok(Some(Found { instrument: id.instrument, book, level, order: place, handle: id.handle }))
     }
 
     /// Takes lots from an order, or all of it.
     #[inline]
-    fn take_lots(&mut self, found: Found, order: &Order, lots: Lots) -> Result<(), MarketError> {
-        if lots >= order.lots {
-            return self.unlink(found, order);
+    fn take_lots(&mut self, found: Found, lots: Lots) -> Result<(), MarketError> {
+        if lots >= self.records.at(found.order).lots {
+            return self.unlink(found);
         }
         self.records.at_mut(found.order).lots -= lots;
         self.records.at_mut(found.level).lots -= lots;
@@ -300,41 +307,43 @@ impl Market<'_, '_> {
     }
 
     /// Takes an order out of its queue and frees its handle.
-    fn unlink(&mut self, found: Found, order: &Order) -> Result<(), MarketError> {
+    fn unlink(&mut self, found: Found) -> Result<(), MarketError> {
         let instrument = found.instrument;
-        if order.next != 0 {
-            let next = self.records.locate::<Order>((instrument, order.next))?;
-            self.records.at_mut(next).prev = order.prev;
-        }
-        if order.prev != 0 {
-            let prev = self.records.locate::<Order>((instrument, order.prev))?;
-            self.records.at_mut(prev).next = order.next;
+        let &Order { prev, next, lots, side, ticks, .. } = self.records.at(found.order);
+        let is_first = self.records.at(found.level).head == found.handle;
+        if !is_first {
+            let before = self.records.locate::<Order>((instrument, prev))?;
+            self.records.at_mut(before).next = next;
+            if next != 0 {
+                let after = self.records.locate::<Order>((instrument, next))?;
+                self.records.at_mut(after).prev = prev;
+            }
         }
         let level = self.records.at_mut(found.level);
-        if order.prev == 0 {
-            level.head = order.next;
+        if is_first {
+            level.head = next;
         }
-        if order.next == 0 {
-            level.tail = order.prev;
+        if next == 0 {
+            level.tail = if is_first { 0 } else { prev };
         }
-        level.lots -= order.lots;
+        level.lots -= lots;
         level.count -= 1;
         let is_empty = level.count == 0;
 
         let book = self.records.at_mut(found.book);
-        *book.count_mut(order.side) -= 1;
+        *book.count_mut(side) -= 1;
         let free = core::mem::replace(&mut book.free, found.handle);
-        let is_best = book.best(order.side) == Some(order.ticks);
+        let is_best = book.best(side) == Some(ticks);
         *self.records.at_mut(found.order) = Order { next: free, ..Order::default() };
         if is_empty {
-            let prices = prices_of(instrument, order.side);
-            self.index_remove(prices, order.ticks)?;
+            let prices = prices_of(instrument, side);
+            self.index_remove(prices, ticks)?;
             if is_best {
-                let best = match order.side {
-                    Side::Buy => self.index_prev_at_or_below(prices, order.ticks)?,
-                    Side::Sell => self.index_next_at_or_above(prices, order.ticks)?,
+                let best = match side {
+                    Side::Buy => self.index_prev_at_or_below(prices, ticks)?,
+                    Side::Sell => self.index_next_at_or_above(prices, ticks)?,
                 };
-                self.records.at_mut(found.book).set_best(order.side, best);
+                self.records.at_mut(found.book).set_best(side, best);
             }
         }
         Ok(())

@@ -41,7 +41,7 @@ use rialto_state::{AccountId as JournalAccountId, Journal, ReadError};
 
 /// A state of the records to go back to within a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
+pub struct Mark(u32);
 
 /// The tables and the journal below them, for the time of one call.
 pub struct Records<'c, 'r> {
@@ -51,7 +51,6 @@ pub struct Records<'c, 'r> {
     hasher: FixedState,
     transaction: u32,
     reads: u64,
-    writes: u64,
 }
 
 impl<'c, 'r> Records<'c, 'r> {
@@ -64,7 +63,7 @@ impl<'c, 'r> Records<'c, 'r> {
             };
         tables.begin_call(journal.undo_len());
         let (hasher, transaction) = (journal.hasher().clone(), journal.transaction());
-        Self { journal, account, tables, hasher, transaction, reads: 0, writes: 0 }
+        Self { journal, account, tables, hasher, transaction, reads: 0 }
     }
 
     /// Writes what changed to the journal's slots and leaves the tables with it.
@@ -121,12 +120,8 @@ impl<'c, 'r> Records<'c, 'r> {
     /// The record at a place, to change it.
     #[inline]
     pub fn at_mut<R: Stored>(&mut self, place: Place<R>) -> &mut R {
-        let mark = self.tables.last_mark();
-        let (record, is_first) = R::table(&mut self.tables).at_mut(place, mark);
-        if is_first {
-            self.writes += R::WORDS as u64;
-        }
-        record
+        let (mark, call) = self.tables.last_marks();
+        R::table(&mut self.tables).at_mut(place, mark, call)
     }
 
     /// Words of records that this call was the first of its transaction to look up.
@@ -136,7 +131,7 @@ impl<'c, 'r> Records<'c, 'r> {
 
     /// Words of records that this call changed, unchanged ones of the same records included.
     pub fn words_written(&self) -> u64 {
-        self.writes
+        self.tables.words_to_write()
     }
 
     /// The present state, to go back to.

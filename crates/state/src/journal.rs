@@ -610,7 +610,9 @@ impl<'r> Journal<'r> {
     pub fn set_slot(&mut self, id: SlotId, value: U256) {
         let slot = &mut self.slots[id.0 as usize];
         assert!(slot.loaded && slot.original_tx == self.tx, "a slot is loaded before it is written");
-        if slot.value != value {
+        // Limb by limb: a comparison of whole words would take the new one through memory.
+        let limbs = slot.value.as_limbs().iter().zip(value.as_limbs());
+        if limbs.fold(0, |differ, (a, b)| differ | (a ^ b)) != 0 {
             self.undo.push(Undo::Slot(id.0, slot.value));
             slot.value = value;
         }

@@ -255,9 +255,7 @@ impl Market<'_, '_> {
         if !self.is_there(found, &order) {
             return Ok(());
         }
-        // Its neighbours may have changed.
-        let current = *self.records.at(found.order);
-        self.take_lots(found, &current, lots)?;
+        self.take_lots(found, lots)?;
         outcome.filled += lots;
         outcome.left -= lots;
         outcome.lot_ticks += u128::from(lots) * u128::from(order.ticks);
@@ -305,8 +303,7 @@ impl Market<'_, '_> {
         reason: CancelReason,
         hooks: &mut H,
     ) -> Result<(), MarketError> {
-        let current = *self.records.at(found.order);
-        self.take_lots(found, &current, lots)?;
+        self.take_lots(found, lots)?;
         hooks.on_cancelled(self, &Cancelled { maker, lots, reason })
     }
 

@@ -28,6 +28,8 @@ pub trait Record: Copy + Default + PartialEq + 'static {
     fn slots(id_of: impl FnMut(usize) -> SlotId) -> Self::Slots;
     /// The words that it is stored as.
     fn encode(&self) -> Self::Words;
+    /// Hands over the words that differ from those of the record before, as long as that goes well.
+    fn encode_changes<E>(&self, before: &Self, write: impl FnMut(usize, U256) -> Result<(), E>) -> Result<(), E>;
     /// The record that is stored as these words.
     fn decode(word: impl FnMut(usize) -> U256) -> Self;
 }
@@ -46,6 +48,17 @@ pub trait Record: Copy + Default + PartialEq + 'static {
 /// }
 /// ```
 macro_rules! record {
+    (@encode $record:expr, $($field:ident: $kind:ty),*) => {{
+        let mut bytes = [0u8; 32];
+        let mut at = 0;
+        $({
+            let end = at + <$kind as $crate::records::Field>::BYTES;
+            <$kind as $crate::records::Field>::write($record.$field, &mut bytes[at..end]);
+            at = end;
+        })*
+        let _ = at;
+        alloy_primitives::U256::from_be_bytes(bytes)
+    }};
     (
         $(#[doc = $about:literal])*
         pub struct $name:ident(tag $tag:literal, key $key:ty, $key_about:literal) {
@@ -103,19 +116,29 @@ macro_rules! record {
                 let mut words = [alloy_primitives::U256::ZERO; Self::WORDS];
                 let mut word = 0;
                 $({
-                    let mut bytes = [0u8; 32];
-                    let mut at = 0;
-                    $({
-                        let end = at + <$kind as $crate::records::Field>::BYTES;
-                        <$kind as $crate::records::Field>::write(self.$field, &mut bytes[at..end]);
-                        at = end;
-                    })*
-                    let _ = at;
-                    words[word] = alloy_primitives::U256::from_be_bytes(bytes);
+                    words[word] = $crate::records::record!(@encode self, $($field: $kind),*);
                     word += 1;
                 })*
                 let _ = word;
                 words
+            }
+
+            #[inline]
+            fn encode_changes<E>(
+                &self,
+                before: &Self,
+                mut write: impl FnMut(usize, alloy_primitives::U256) -> Result<(), E>,
+            ) -> Result<(), E> {
+                let mut word = 0;
+                $({
+                    // One test for the word: no branch for each field.
+                    if false $(| (self.$field != before.$field))* {
+                        write(word, $crate::records::record!(@encode self, $($field: $kind),*))?;
+                    }
+                    word += 1;
+                })*
+                let _ = word;
+                Ok(())
             }
 
             #[inline]

@@ -1,8 +1,11 @@
 //! One kind of records, decoded, with what changed and what it was before.
 //!
 //! An entry stays at its [`Place`] for as long as the table lives, so whoever holds a place needs no look-up. Between two marks only the
-//! first change of an entry keeps what the record was: nobody can go back to anything in between. Likewise the first change after the
-//! last flush keeps what the journal's slots hold, so that a flush writes exactly the words that differ and looks at no others.
+//! first change of an entry saves what the record was: nobody can go back to anything in between. The first save since the last flush is also
+//! what the journal's slots hold, so that a flush writes exactly the words that differ and looks at no others.
+//!
+//! Records are saved in a list of their own, straight from their entries: a record that is put together in parts on its way there would
+//! make the processor wait for all writes before it.
 
 use super::index::Index;
 use super::record::Record;
@@ -43,30 +46,35 @@ struct Entry<R: Record> {
     slots: R::Slots,
     /// The transaction that used the record last.
     transaction: u32,
-    is_dirty: bool,
-    /// The mark after which it was saved last.
-    saved: u64,
+    /// The mark after which it was saved last, zero if that was undone. A mark of the open call says that the journal's slots may differ.
+    saved: u32,
 }
 
-/// Of a change: the mark that it came after, the entry, and the record before it.
-struct Undo<R> {
-    mark: u64,
+/// What a saved record was saved for.
+struct Save {
+    /// The mark that the change came after.
+    mark: u32,
     at: u32,
-    record: R,
+    /// Whether the saved record is what the journal's slots hold.
+    is_first: bool,
 }
 
 /// See the module's documentation.
 pub struct Table<R: Record> {
     index: Index,
     entries: Vec<Entry<R>>,
-    /// Entries that may differ from the journal's slots, with the record that those hold.
-    dirty: Vec<(u32, R)>,
-    undo: Vec<Undo<R>>,
+    /// The records before the changes of the transaction, the oldest first.
+    saved: Vec<R>,
+    /// Of each saved record what it was saved for.
+    saves: Vec<Save>,
+    /// Number of the saves that were made before the last flush.
+    flushed: usize,
 }
 
 impl<R: Record> Default for Table<R> {
     fn default() -> Self {
-        Self { index: Index::default(), entries: Vec::new(), dirty: Vec::new(), undo: Vec::new() }
+        let index = Index::default();
+        Self { index, entries: Vec::new(), saved: Vec::new(), saves: Vec::new(), flushed: 0 }
     }
 }
 
@@ -116,7 +124,7 @@ impl<R: Record> Table<R> {
         }
         let record = R::decode(|word| journal.slot(slots.as_ref()[word]).value);
         let at = u32::try_from(self.entries.len()).expect("a block touches less than 2^32 records");
-        self.entries.push(Entry { record, key, slots, transaction: 0, is_dirty: false, saved: 0 });
+        self.entries.push(Entry { record, key, slots, transaction: 0, saved: 0 });
         self.index.insert(hash, at);
         Ok(at)
     }
@@ -126,59 +134,63 @@ impl<R: Record> Table<R> {
         &self.entries[place.0 as usize].record
     }
 
-    /// The record, to be changed after `mark`; true if no change of it waits to be written yet.
+    /// The record, to be changed after `mark`, in the call that began with mark `call`.
     #[inline]
-    pub(super) fn at_mut(&mut self, place: Place<R>, mark: u64) -> (&mut R, bool) {
+    pub(super) fn at_mut(&mut self, place: Place<R>, mark: u32, call: u32) -> &mut R {
         let entry = &mut self.entries[place.0 as usize];
         if entry.saved != mark {
+            let is_first = entry.saved < call;
             entry.saved = mark;
-            self.undo.push(Undo { mark, at: place.0, record: entry.record });
+            self.saves.push(Save { mark, at: place.0, is_first });
+            self.saved.extend_from_slice(core::slice::from_ref(&entry.record));
         }
-        let is_first = !entry.is_dirty;
-        if is_first {
-            entry.is_dirty = true;
-            self.dirty.push((place.0, entry.record));
-        }
-        (&mut entry.record, is_first)
+        &mut entry.record
     }
 
-    /// Undoes all changes after this mark and later ones. What is undone before it was written stays to be looked at.
-    pub(super) fn revert(&mut self, mark: u64) {
-        while let Some(undo) = self.undo.last()
-            && undo.mark >= mark
+    /// Undoes all changes after this mark and later ones.
+    pub(super) fn revert(&mut self, mark: u32) {
+        while let Some(&Save { mark: saved_after, at, is_first }) = self.saves.last()
+            && saved_after >= mark
         {
-            self.entries[undo.at as usize].record = undo.record;
-            self.undo.pop();
+            self.saves.pop();
+            let entry = &mut self.entries[at as usize];
+            entry.record = self.saved.pop().expect("as many records as saves");
+            if is_first {
+                entry.saved = 0;
+            }
         }
+        // What was flushed and is undone is undone by the journal, in its slots, too.
+        self.flushed = self.flushed.min(self.saves.len());
     }
 
-    /// Forgets how to undo.
+    /// Forgets how to undo. Nothing may wait to be written.
     pub(super) fn commit(&mut self) {
-        self.undo.clear();
+        debug_assert!(self.flushed == self.saves.len(), "a call is flushed before its transaction ends");
+        self.saves.clear();
+        self.saved.clear();
+        self.flushed = 0;
+    }
+
+    /// Words of the records that may differ from those in the journal.
+    pub(super) fn words_to_write(&self) -> u64 {
+        let first = self.saves[self.flushed..].iter().filter(|save| save.is_first);
+        (first.count() * R::WORDS) as u64
     }
 
     /// Writes the words that differ from those in the journal.
     pub(super) fn flush(&mut self, journal: &mut Journal<'_>) -> Result<(), ReadError> {
-        for (at, written) in self.dirty.drain(..) {
-            let entry = &mut self.entries[at as usize];
-            entry.is_dirty = false;
-            let (before, after) = (written.encode(), entry.record.encode());
-            for ((&slot, before), &after) in entry.slots.as_ref().iter().zip(before.as_ref()).zip(after.as_ref()) {
-                if *before != after {
+        for (save, saved) in self.saves.iter().zip(&self.saved).skip(self.flushed) {
+            if save.is_first {
+                let entry = &self.entries[save.at as usize];
+                entry.record.encode_changes(saved, |word, value| {
+                    let slot = entry.slots.as_ref()[word];
                     journal.load_slot(slot)?;
-                    journal.set_slot(slot, after);
-                }
+                    journal.set_slot(slot, value);
+                    Ok::<(), ReadError>(())
+                })?;
             }
         }
+        self.flushed = self.saves.len();
         Ok(())
-    }
-
-    /// After everything since the last flush was undone: nothing is left to write.
-    pub(super) fn settle(&mut self) {
-        for (at, written) in self.dirty.drain(..) {
-            let entry = &mut self.entries[at as usize];
-            debug_assert!(entry.record == written, "everything since the last flush was undone");
-            entry.is_dirty = false;
-        }
     }
 }

@@ -22,7 +22,9 @@ macro_rules! tables {
         pub struct Tables {
             $($field: Table<$record>,)*
             /// The last mark.
-            mark: u64,
+            mark: u32,
+            /// The mark with which the open call began, or the last one if none is open.
+            call: u32,
             /// Where the journal's undo list ended when each call of this transaction began, and the mark made then.
             calls: Vec<(usize, Mark)>,
         }
@@ -37,7 +39,12 @@ macro_rules! tables {
             pub(super) fn revert(&mut self, mark: Mark) {
                 $(self.$field.revert(mark.0);)*
                 // What was saved after an undone mark is saved no more.
-                self.mark += 1;
+                self.make_mark();
+            }
+
+            /// Words of records that the open call changed, unchanged ones of the same records included.
+            pub(super) fn words_to_write(&self) -> u64 {
+                0 $(+ self.$field.words_to_write())*
             }
 
             pub(super) fn flush(&mut self, journal: &mut Journal<'_>) -> Result<(), ReadError> {
@@ -57,21 +64,22 @@ macro_rules! tables {
 }
 
 impl Tables {
-    /// The last mark, for changes after it.
+    /// The last mark, for changes after it, and the one with which the open call began.
     #[inline]
-    pub(super) fn last_mark(&self) -> u64 {
-        self.mark
+    pub(super) fn last_marks(&self) -> (u32, u32) {
+        (self.mark, self.call)
     }
 
     /// A new mark.
     pub(super) fn make_mark(&mut self) -> Mark {
-        self.mark += 1;
+        self.mark = self.mark.checked_add(1).expect("a block makes less than 2^32 marks");
         Mark(self.mark)
     }
 
     /// Begins a call, when the journal's undo list has this length.
     pub(super) fn begin_call(&mut self, undo_len: usize) {
         let mark = self.make_mark();
+        self.call = mark.0;
         self.calls.push((undo_len, mark));
     }
 
