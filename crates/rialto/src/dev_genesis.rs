@@ -1,8 +1,9 @@
 //! The genesis document of a chain in dev mode.
 //!
 //! It is an ordinary `genesis.json`: the fork holds from the first block on, system contracts are there, and so is the ether of
-//! the accounts. Being a document, it is kept by the database like any chain's, and another node can begin from it.
+//! the accounts, and the market where it is asked for. Being a document, it is kept by the database like any chain's, and another node can begin from it.
 
+use crate::dev_market;
 use crate::system_contracts::system_contracts;
 use alloy_primitives::{Address, U256};
 use rialto_stf::{BlobParams, BlockRules, ChainSpec};
@@ -58,6 +59,8 @@ pub struct DevGenesis {
     pub accounts: Vec<Address>,
     /// How much each has.
     pub balance_ether: u64,
+    /// Whether it has the market, with its tokens (see [`crate::dev_market`]).
+    pub has_market: bool,
 }
 
 /// The forks that a chain in dev mode can have.
@@ -96,6 +99,9 @@ impl DevGenesis {
         }
         config.insert("blobSchedule".to_string(), Value::Object(blobs));
         config.insert("depositContractAddress".to_string(), json!(spec.deposit_contract));
+        if self.has_market {
+            config.insert("rialto".to_string(), dev_market::config(self.timestamp, &self.accounts));
+        }
         Value::Object(config)
     }
 
@@ -107,6 +113,10 @@ impl DevGenesis {
                 contract.storage.iter().map(|(slot, value)| (word(slot), json!(word(value)))).collect();
             let entry = json!({ "nonce": "0x1", "balance": "0x0", "code": contract.code, "storage": storage });
             alloc.insert(contract.address.to_string(), entry);
+        }
+        if self.has_market {
+            let tokens = dev_market::tokens(&self.accounts).into_iter();
+            alloc.extend(tokens.map(|(address, entry)| (address.to_string(), entry)));
         }
         let balance = U256::from(self.balance_ether) * U256::from(ETHER);
         for account in &self.accounts {
@@ -127,12 +137,12 @@ fn quantity(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rialto_stf::Genesis;
     use rialto_stf::json::JsonCursor;
+    use rialto_stf::{ChainModule, Genesis};
 
     #[test]
     fn every_fork_has_a_document_that_begins_a_chain() {
-        for fork in dev_forks() {
+        for (fork, has_market) in dev_forks().into_iter().flat_map(|fork| [(fork, false), (fork, true)]) {
             let genesis = DevGenesis {
                 chain_id: 31_337,
                 fork,
@@ -141,6 +151,7 @@ mod tests {
                 base_fee: 1_000_000_000,
                 accounts: vec![Address::repeat_byte(1), Address::repeat_byte(2)],
                 balance_ether: 10_000,
+                has_market,
             };
             let document = genesis.document();
             let read = Genesis::from_json(&JsonCursor::new(&document, "genesis"));
@@ -148,7 +159,9 @@ mod tests {
             assert_eq!(read.chain.fork_at(0, 1_700_000_000), fork, "{fork}");
             assert_eq!(read.chain.blob_params(fork), ChainSpec::of_fork(fork, 31_337).blob_params(fork), "{fork}");
             assert_eq!(read.header.base_fee_per_gas, Some(1_000_000_000), "{fork}");
-            assert_eq!(read.alloc.len(), 2 + system_contracts(fork).len(), "{fork}");
+            let (modules, tokens) = if has_market { (vec![ChainModule::market(0)], 3) } else { (Vec::new(), 0) };
+            assert_eq!(read.chain.modules, modules, "{fork}");
+            assert_eq!(read.alloc.len(), 2 + system_contracts(fork).len() + tokens, "{fork}");
             let balance = read.alloc[&Address::repeat_byte(1)].balance;
             assert_eq!(balance.to_string(), "10000000000000000000000", "{fork}");
         }

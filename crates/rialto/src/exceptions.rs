@@ -12,7 +12,7 @@ pub fn is_expected(names: &[&str], expected: &str) -> bool {
     expected.split('|').map(str::trim).any(|alternative| names.contains(&alternative))
 }
 
-/// The names of a reason for which a transaction is not valid. Empty where the state could not be read.
+/// The names of a reason for which a transaction is not valid. Empty where the state could not be read, or Ethereum has no such reason.
 pub fn of_transaction(error: &TxError) -> &'static [&'static str] {
     match error {
         TxError::TypeNotSupported { tx_type, .. } => of_unsupported_type(*tx_type),
@@ -93,7 +93,7 @@ fn of_signature(error: &SignatureError) -> &'static [&'static str] {
     }
 }
 
-/// The names of a reason for which a block is not valid. Empty where the state could not be read.
+/// The names of a reason for which a block is not valid. Empty where the state could not be read, or Ethereum has no such reason.
 pub fn of_block(error: &BlockError) -> &'static [&'static str] {
     match error {
         BlockError::Header { field, .. } => of_header_field(field),
@@ -123,7 +123,8 @@ pub fn of_block(error: &BlockError) -> &'static [&'static str] {
         BlockError::AccessListForm(error) => of_access_list_form(error),
         BlockError::AccessList(_) => ACCESS_LIST_DIFFERS,
         BlockError::AccessListTooLong { .. } => &["BlockException.BLOCK_ACCESS_LIST_GAS_LIMIT_EXCEEDED"],
-        BlockError::PostStateRoot(_) | BlockError::Read(_) => &[],
+        // No vector's chain has modules.
+        BlockError::Module { .. } | BlockError::PostStateRoot(_) | BlockError::Read(_) => &[],
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::cmd::node::client_version;
 use crate::dev_genesis::{DEV_FORK, DevGenesis, dev_forks};
+use crate::dev_market::{DEV_DOLLAR, DEV_ETHER};
 use crate::node_args::{DatabaseArgs, OperationsArgs, PoolArgs, RpcArgs, list, node_config};
 use crate::servers::{ALL_NAMESPACES, DEV_NAMESPACES, Servers};
 use crate::service::{self, StopSignals};
@@ -11,6 +12,7 @@ use crate::strategy_args::StrategyArgs;
 use crate::{CliError, input, logging};
 use alloy_primitives::{Address, Bytes, hex};
 use clap::{ArgAction, Args, ValueEnum, builder::BoolishValueParser};
+use rialto_market::MARKET_ADDRESS;
 use rialto_node::{
     DEV_MNEMONIC, DevAccount, Miner, MinerConfig, MiningMode, MiningOrder, Node, NodeConfig, NodeError, PoolConfig,
     dev_accounts,
@@ -105,6 +107,11 @@ struct ChainArgs {
     /// Base fee of the first block, wei per gas
     #[arg(long = "base-fee", env = "RIALTO_BASE_FEE", default_value = "1000000000", value_name = "WEI")]
     base_fee: u64,
+    /// Begin with the market at 0x5254...0001, operated by account 0, its prices signed by account 1, and two tokens for it
+    #[arg(long, env = "RIALTO_MARKET", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true", action = ArgAction::Set,
+        value_parser = BoolishValueParser::new())]
+    market: bool,
     /// Unix time of the genesis block, seconds; now if left out
     #[arg(long, env = "RIALTO_TIMESTAMP", value_name = "SECONDS")]
     timestamp: Option<u64>,
@@ -193,6 +200,7 @@ impl DevArgs {
             base_fee: self.chain.base_fee,
             accounts: accounts.iter().map(|account| account.address).collect(),
             balance_ether: self.chain.balance,
+            has_market: self.chain.market,
         };
         genesis.document()
     }
@@ -252,7 +260,12 @@ impl DevArgs {
         writeln!(out, "\nChain\n==================\n")?;
         writeln!(out, "Chain ID:          {}\nFork:              {fork}", node.spec().chain_id)?;
         writeln!(out, "Head:              block {} {}", head.number, view.head().hash)?;
-        writeln!(out, "Gas limit:         {}\n", head.gas_limit)?;
+        writeln!(out, "Gas limit:         {}", head.gas_limit)?;
+        if !node.spec().modules_at(head.timestamp).is_empty() {
+            writeln!(out, "Market:            {MARKET_ADDRESS}")?;
+            writeln!(out, "Its tokens:        {DEV_DOLLAR} (dollars), {DEV_ETHER} (ether)")?;
+        }
+        writeln!(out)?;
         Ok(())
     }
 
