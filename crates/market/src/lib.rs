@@ -34,10 +34,13 @@ pub mod operator;
 pub mod oracle;
 mod outward;
 mod positions;
+pub mod portfolio;
 pub mod pricing;
 mod quotient;
 pub mod records;
 mod risk_index;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
 
 pub use accounts::Agent;

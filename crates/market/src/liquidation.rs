@@ -101,8 +101,13 @@ impl core::error::Error for Incomplete {}
 impl Market<'_, '_> {
     /// Finds the accounts that fell below maintenance, and then liquidates within `budget_gas`; goes on where the last sweep ended.
     pub(crate) fn sweep(&mut self, budget_gas: u64) -> Result<Sweep, MarketError> {
+        self.sweep_within(gas::RISK_BUDGET, budget_gas)
+    }
+
+    /// The same, with a budget for finding as well.
+    pub(crate) fn sweep_within(&mut self, find_gas: u64, budget_gas: u64) -> Result<Sweep, MarketError> {
         let mut report = Sweep::default();
-        let ((), found_gas) = self.on_budget(gas::RISK_BUDGET, |market| market.risk_sweep(&mut report))?;
+        let ((), found_gas) = self.on_budget(find_gas, |market| market.risk_sweep(&mut report))?;
         self.note_behind(report.is_behind)?;
         let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX))?;
         report.steps = steps;

@@ -240,6 +240,7 @@ impl Market<'_, '_> {
         lots: Lots,
         limit: Ticks,
     ) -> Result<Lots, MarketError> {
+        self.require_tradable(item.instrument, true)?;
         let fill = self.execute_ioc(account, item.instrument, item.side, lots, limit, CANCELLED_BY_LIQUIDATION)?;
         if fill.filled_lots == 0 {
             return Ok(0);

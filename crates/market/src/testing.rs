@@ -1,0 +1,524 @@
+//! Markets in memory for property tests and benchmarks of the health index and the liquidations: operations of the market without
+//! signatures, feeds and ABI, and what they must leave behind.
+//!
+//! A [`Scenario`] has one quote asset (6 decimals), one collateral asset (18 decimals, 3,000 quote units, with haircut and interest) with its spot
+//! pair, and perpetuals at 1,000.0 quote units. A tick is 0.1 quote units and a lot a hundredth, so that a lot is worth 10 quote units at the beginning. What comes
+//! in from outside is in custody, so that conservation is checked against that.
+
+use crate::assets::{Asset, AssetState, PRICE_ONE};
+use crate::error::{MarketError, Rejection};
+use crate::feeds::Feed;
+use crate::gas;
+use crate::layout::{
+    Account, AccountStatus, Balance, FIRST_ACCOUNT, Globals, Instrument, InstrumentKind, Position, Prices, QUOTE,
+};
+use crate::liquidation::{Case, Incomplete, LiquidationQueue, QueueEntry, Sweep};
+use crate::margin::Health;
+use crate::market::Market;
+use crate::meter::Meter;
+use crate::orders::request::{OrderRequest, TimeInForce};
+use crate::records::Records;
+use crate::risk_index::{RiskTrigger, Watch};
+use crate::types::{AccountId, Amount, AssetId, BlockInfo, FeedId, InstrumentId, Lots, MICRO, OrderId, PPM, Ppm, Side, Ticks};
+use crate::MARKET_ADDRESS;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloy_primitives::{Address, LogData, U256};
+use rialto_state::{AccountId as JournalAccountId, Journal, MemoryState};
+
+/// The asset beside the quote asset.
+pub const COIN: AssetId = AssetId(2);
+
+/// The spot pair of [`COIN`].
+pub const SPOT: InstrumentId = InstrumentId(1);
+
+/// The first perpetual.
+pub const FIRST_PERPETUAL: u16 = 2;
+
+/// Price of perpetuals at the beginning, in ticks.
+pub const START_TICKS: Ticks = 10_000;
+
+/// A quote unit, in base units.
+pub const UNIT: Amount = 1_000_000;
+
+/// See the module's documentation.
+pub struct Scenario {
+    journal: Journal<'static>,
+    module: JournalAccountId,
+    block: BlockInfo,
+    accounts: u32,
+    instruments: u16,
+    /// Events of the last operation.
+    pub events: Vec<LogData>,
+}
+
+/// The address of the owner of an account.
+pub fn owner(account: AccountId) -> Address {
+    Address::from_word(U256::from(0xaaaa_0000_0000_u64 + u64::from(account.0)).into())
+}
+
+fn coin() -> Asset {
+    Asset {
+        token: Address::with_last_byte(2),
+        decimals: 18,
+        haircut_ppm: PPM / 10,
+        initial_haircut_ppm: PPM / 5,
+        debt_weight_ppm: PPM / 10,
+        initial_debt_weight_ppm: PPM / 5,
+        base_rate_ppm: PPM / 100,
+        slope_ppm: PPM / 25,
+        steep_slope_ppm: PPM * 3 / 5,
+        kink_ppm: PPM * 9 / 10,
+        reserve_ppm: PPM / 10,
+        supply_cap: u128::MAX,
+        borrow_cap: u128::MAX,
+        ..Asset::default()
+    }
+}
+
+fn terms(kind: InstrumentKind) -> Instrument {
+    let is_spot = kind == InstrumentKind::Spot;
+    Instrument {
+        kind,
+        base: if is_spot { COIN } else { AssetId::default() },
+        quote: QUOTE,
+        feed: FeedId(1),
+        tick_value: 1_000,
+        lot_size: 10_000_000_000_000_000,
+        min_lots: 1,
+        max_lots: 1 << 32,
+        max_orders: 100,
+        initial_ppm: 50_000,
+        maintenance_ppm: 30_000,
+        tier_lots: 100_000,
+        tier_step_ppm: 5_000,
+        max_open_lots: 1 << 40,
+        liquidation_fee_ppm: 5_000,
+        taker_fee_ppm: 500,
+        maker_fee_ppm: 200,
+        funding_seconds: 3_600,
+        ..Instrument::default()
+    }
+}
+
+impl Scenario {
+    /// A market with so many perpetuals.
+    pub fn new(perpetuals: u16) -> Self {
+        let reader: &'static MemoryState = Box::leak(Box::default());
+        let mut journal = Journal::new(reader, 1);
+        let module = journal.account_id(&MARKET_ADDRESS);
+        let _ = journal.load(module);
+        let block = BlockInfo { number: 1, timestamp_seconds: 1_000_000, chain_id: U256::ONE };
+        let instruments = FIRST_PERPETUAL + perpetuals;
+        let mut scenario = Self { journal, module, block, accounts: 0, instruments, events: Vec::new() };
+        scenario.force(|market| {
+            market.add_asset(Asset {
+                token: Address::with_last_byte(1),
+                decimals: 6,
+                haircut_ppm: 0,
+                initial_haircut_ppm: 0,
+                debt_weight_ppm: 0,
+                initial_debt_weight_ppm: 0,
+                ..coin()
+            })?;
+            market.add_asset(coin())?;
+            market.records.set(FeedId(1), Feed { staleness_seconds: u32::MAX, ..Feed::default() })?;
+            for id in 1..instruments {
+                let kind = if id == SPOT.0 { InstrumentKind::Spot } else { InstrumentKind::Perpetual };
+                let price = u64::from(START_TICKS) * MICRO;
+                market.records.set(InstrumentId(id), terms(kind))?;
+                market.records.set(InstrumentId(id), Prices { mark: price, index: price, updated_seconds: 1, ..Prices::default() })?;
+            }
+            market.records.update((), |globals: &mut Globals| globals.next_instrument = instruments)?;
+            Ok(())
+        });
+        scenario.set_coin_price(3_000 * UNIT);
+        scenario
+    }
+
+    /// One operation of a caller, which leaves nothing if it is rejected.
+    pub fn run<T>(
+        &mut self,
+        caller: Address,
+        operation: impl FnOnce(&mut Market<'_, 'static>) -> Result<T, MarketError>,
+    ) -> Result<T, Rejection> {
+        let records = Records::open(&mut self.journal, self.module);
+        let mut market = Market::new(records, self.block, caller, Meter::new(u64::MAX));
+        let result = operation(&mut market);
+        let (records, events) = market.finish();
+        self.events = events;
+        match result {
+            Ok(value) => {
+                records.close().unwrap_or_else(|error| panic!("state in memory can be read: {error}"));
+                Ok(value)
+            }
+            Err(MarketError::Rejected(rejection)) => {
+                records.abandon();
+                Err(rejection)
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// One operation that is not rejected.
+    pub fn force<T>(&mut self, operation: impl FnOnce(&mut Market<'_, 'static>) -> Result<T, MarketError>) -> T {
+        self.run(Address::ZERO, operation).unwrap_or_else(|rejection| panic!("rejected: {rejection}"))
+    }
+
+    /// Opens an account of an owner of its own.
+    pub fn open(&mut self) -> AccountId {
+        let id = AccountId(FIRST_ACCOUNT + self.accounts);
+        let opened = self.run(owner(id), |market| market.open_account(0, None));
+        assert_eq!(opened, Ok(id));
+        self.accounts += 1;
+        id
+    }
+
+    /// All accounts, those of the market first.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + use<> {
+        (1..=3).chain(FIRST_ACCOUNT..FIRST_ACCOUNT + self.accounts).map(AccountId)
+    }
+
+    /// All perpetuals.
+    pub fn perpetuals(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (FIRST_PERPETUAL..self.instruments).map(InstrumentId)
+    }
+
+    /// As though so much had been deposited.
+    pub fn deposit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
+        self.force(|market| {
+            market.add_balance(account, asset, amount)?;
+            market.records.update(asset, |state: &mut AssetState| state.custody += amount.unsigned_abs())?;
+            market.risk_changed(account)
+        });
+    }
+
+    /// As though so much had been withdrawn, if the account has the margin.
+    pub fn withdraw(&mut self, account: AccountId, asset: AssetId, amount: Amount) -> Result<(), Rejection> {
+        self.run(owner(account), |market| {
+            let source = market.require_owner(account)?;
+            market.require_free(&source)?;
+            market.spend_balance(account, asset, amount)?;
+            market.require_initial(account)?;
+            let custody = market.records.get::<AssetState>(asset)?.custody;
+            let left = custody.checked_sub(amount.unsigned_abs()).ok_or(Rejection::Overflow)?;
+            market.records.update(asset, |state: &mut AssetState| state.custody = left)?;
+            market.risk_changed(account)
+        })
+    }
+
+    /// A fill between two accounts without fees, if both have the margin for it or `is_forced`.
+    pub fn trade(
+        &mut self,
+        buyer: AccountId,
+        seller: AccountId,
+        instrument: InstrumentId,
+        lots: Lots,
+        ticks: Ticks,
+        is_forced: bool,
+    ) -> Result<(), Rejection> {
+        self.run(Address::ZERO, |market| {
+            market.apply_fill(buyer, instrument, Side::Buy, lots, ticks, 0)?;
+            market.apply_fill(seller, instrument, Side::Sell, lots, ticks, 0)?;
+            for account in [buyer, seller] {
+                if !is_forced {
+                    let record = market.account(account)?;
+                    market.require_free(&record)?;
+                    market.require_initial(account)?;
+                }
+                market.risk_changed(account)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// An order of an account's owner that rests as far as it does not trade.
+    pub fn place(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        side: Side,
+        lots: Lots,
+        ticks: Ticks,
+    ) -> Result<Option<OrderId>, Rejection> {
+        let order = OrderRequest {
+            instrument,
+            side,
+            ticks,
+            lots,
+            time_in_force: TimeInForce::GoodTillCancelled,
+            ..OrderRequest::default()
+        };
+        self.run(owner(account), |market| Ok(market.place_order(account, &order)?.resting))
+    }
+
+    /// Sets an instrument's mark and index.
+    pub fn set_mark(&mut self, instrument: InstrumentId, mark: u64) {
+        self.force(|market| {
+            market.records.update(instrument, |prices: &mut Prices| (prices.mark, prices.index) = (mark, mark))?;
+            Ok(())
+        });
+    }
+
+    /// Moves an instrument's mark by a share of itself, which may be negative.
+    pub fn move_mark(&mut self, instrument: InstrumentId, by_ppm: i64) {
+        let mark = self.force(|market| Ok(market.records.get::<Prices>(instrument)?.mark));
+        let moved = i128::from(mark) * i128::from(i64::from(PPM) + by_ppm) / i128::from(PPM);
+        self.set_mark(instrument, moved.clamp(1, i128::from(u32::MAX) * i128::from(MICRO)) as u64);
+    }
+
+    /// Sets the price of a whole coin, in quote base units.
+    pub fn set_coin_price(&mut self, price: Amount) {
+        let price = (U256::from(PRICE_ONE) * U256::from(price.unsigned_abs())) / U256::from(10).pow(U256::from(18));
+        self.force(|market| {
+            market.accrued(COIN)?;
+            market.records.update(COIN, |state: &mut AssetState| state.price = price.saturating_to())?;
+            Ok(())
+        });
+    }
+
+    /// Adds to what a long lot has paid in funding, in millionths of a quote base unit.
+    pub fn fund(&mut self, instrument: InstrumentId, growth: i128) {
+        self.force(|market| {
+            market.records.update(instrument, |prices: &mut Prices| prices.funding_index += growth)?;
+            Ok(())
+        });
+    }
+
+    /// Begins the next block, so many seconds later.
+    pub fn next_block(&mut self, seconds: u64) {
+        self.journal.end_tx(true);
+        self.block.number += 1;
+        self.block.timestamp_seconds += seconds;
+    }
+
+    /// Sweeps as after an acceptance of prices.
+    pub fn sweep(&mut self) -> Sweep {
+        self.force(|market| market.sweep(gas::LIQUIDATION_BUDGET))
+    }
+
+    /// Sweeps with budgets for finding and for liquidating.
+    pub fn sweep_within(&mut self, find_gas: u64, liquidate_gas: u64) -> Sweep {
+        self.force(|market| market.sweep_within(find_gas, liquidate_gas))
+    }
+
+    /// Whether the block is complete.
+    pub fn check(&mut self) -> Result<(), Incomplete> {
+        self.force(|market| market.end_block_check())
+    }
+
+    /// An account's health.
+    pub fn health(&mut self, account: AccountId) -> Health {
+        self.force(|market| market.health(account))
+    }
+
+    /// An account's status.
+    pub fn status(&mut self, account: AccountId) -> AccountStatus {
+        self.force(|market| Ok(market.account(account)?.status))
+    }
+
+    /// An account's position.
+    pub fn position(&mut self, account: AccountId, instrument: InstrumentId) -> Position {
+        self.force(|market| market.position(account, instrument))
+    }
+
+    /// An account's balance.
+    pub fn balance(&mut self, account: AccountId, asset: AssetId) -> Amount {
+        self.force(|market| market.balance(account, asset))
+    }
+
+    /// How many accounts wait for liquidation.
+    pub fn waiting(&mut self) -> u64 {
+        self.force(|market| Ok(market.records.get::<LiquidationQueue>(())?.waiting))
+    }
+
+    /// Every account below maintenance that is not queued, by looking at all.
+    pub fn short_and_free(&mut self) -> Vec<AccountId> {
+        let accounts: Vec<AccountId> = self.accounts().collect();
+        self.force(|market| {
+            let mut found = Vec::new();
+            for account in accounts {
+                let health = market.health(account)?;
+                if health.is_short() && health.status == AccountStatus::Healthy {
+                    found.push(account);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Conservation of money to the last unit, and that the queue and the index are what they say; the text says what is not so.
+    pub fn audit(&mut self) -> Result<(), String> {
+        let accounts: Vec<AccountId> = self.accounts().collect();
+        let perpetuals: Vec<InstrumentId> = self.perpetuals().collect();
+        self.force(|market| {
+            for asset in [QUOTE, COIN] {
+                if let Err(text) = audit_asset(market, asset, &accounts, &perpetuals)? {
+                    return Ok(Err(text));
+                }
+            }
+            audit_queue(market, &accounts)
+        })
+    }
+}
+
+fn audit_asset(
+    market: &mut Market<'_, '_>,
+    asset: AssetId,
+    accounts: &[AccountId],
+    perpetuals: &[InstrumentId],
+) -> Result<Result<(), String>, MarketError> {
+    let state = market.accrued(asset)?;
+    let (mut sum, mut unsettled) = (state.pool, state.pool - state.reserve as i128);
+    for &account in accounts {
+        let balance = market.records.get::<Balance>((account, asset))?;
+        sum += balance.amount;
+        unsettled -= state.settle(&balance) - balance.amount;
+        for &instrument in perpetuals.iter().filter(|_| asset == QUOTE) {
+            sum -= market.records.get::<Position>((account, instrument))?.cost;
+        }
+    }
+    for &instrument in perpetuals.iter().filter(|_| asset == QUOTE) {
+        let prices = market.records.get::<Prices>(instrument)?;
+        sum += prices.funding_pool;
+        let mut lots = 0;
+        for &account in accounts {
+            lots += market.records.get::<Position>((account, instrument))?.lots;
+        }
+        if lots != 0 {
+            return Ok(Err(alloc::format!("{instrument:?}: {lots} more lots long than short")));
+        }
+    }
+    if sum != state.custody as i128 {
+        let missing = state.custody as i128 - sum;
+        return Ok(Err(alloc::format!("{asset:?}: balances, costs and pools are {missing} off custody")));
+    }
+    // The pool can pay what it owes when all settle.
+    if unsettled < 0 {
+        return Ok(Err(alloc::format!("{asset:?}: the interest pool is {unsettled} short")));
+    }
+    Ok(Ok(()))
+}
+
+fn audit_queue(market: &mut Market<'_, '_>, accounts: &[AccountId]) -> Result<Result<(), String>, MarketError> {
+    let queue = market.records.get::<LiquidationQueue>(())?;
+    let mut waiting = 0;
+    for &account in accounts {
+        let (record, case) = (market.records.get::<Account>(account)?, market.records.get::<Case>(account)?);
+        if record.status == AccountStatus::Healthy {
+            if case != Case::default() {
+                return Ok(Err(alloc::format!("{account:?} is healthy and has {case:?}")));
+            }
+            continue;
+        }
+        waiting += 1;
+        let entry = market.records.get::<QueueEntry>(case.entry)?;
+        if entry.account != account || !(queue.head..queue.tail).contains(&case.entry) {
+            return Ok(Err(alloc::format!("{account:?} waits, but {case:?} is not in {queue:?}")));
+        }
+        let triggers = market.records.get::<Watch>(account)?.triggers;
+        if triggers != 0 || market.records.get::<RiskTrigger>((account, 0))? != RiskTrigger::default() {
+            return Ok(Err(alloc::format!("{account:?} waits and has {triggers} triggers")));
+        }
+    }
+    if waiting != queue.waiting {
+        return Ok(Err(alloc::format!("{waiting} accounts wait, the queue says {}", queue.waiting)));
+    }
+    Ok(Ok(()))
+}
+
+/// A random sequence that is the same everywhere.
+#[derive(Clone, Debug)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The next number below a bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(mixed ^ (mixed >> 31)) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+/// What a leveraged market is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct LeveragedMarket {
+    /// Accounts with positions, half of them long.
+    pub accounts: u32,
+    /// Perpetuals.
+    pub perpetuals: u16,
+    /// Leverage is between these, in millionths, spread evenly over margins.
+    pub leverage_ppm: (Ppm, Ppm),
+    /// Lots that market makers bid below and ask above a gap, in each instrument.
+    pub depth_lots: Lots,
+    /// Where they quote, as a share of the price at the beginning.
+    pub gap_ppm: Ppm,
+    /// Quote base units in the insurance fund, and in the backstop pool.
+    pub insurance: Amount,
+    /// Quote base units in the backstop pool.
+    pub backstop: Amount,
+    /// Of the random numbers.
+    pub seed: u64,
+}
+
+impl Default for LeveragedMarket {
+    fn default() -> Self {
+        Self {
+            accounts: 1_000,
+            perpetuals: 20,
+            leverage_ppm: (2 * PPM, 18 * PPM),
+            depth_lots: 10_000_000,
+            gap_ppm: 200_000,
+            insurance: 1_000_000 * UNIT,
+            backstop: 10_000_000 * UNIT,
+            seed: 1,
+        }
+    }
+}
+
+impl LeveragedMarket {
+    /// Builds it: pairs of accounts, one long and one short, each with its own leverage, spread over the instruments.
+    pub fn build(&self) -> Scenario {
+        let mut scenario = Scenario::new(self.perpetuals);
+        let mut random = Sequence(self.seed);
+        scenario.deposit(crate::layout::INSURANCE, QUOTE, self.insurance.max(1));
+        scenario.deposit(crate::layout::BACKSTOP, QUOTE, self.backstop.max(1));
+        for pair in 0..self.accounts / 2 {
+            let instrument = InstrumentId(FIRST_PERPETUAL + (pair % u32::from(self.perpetuals)) as u16);
+            let lots = 10 + random.below(990);
+            let notional = Amount::from(lots) * Amount::from(START_TICKS) * 1_000;
+            let pair = [scenario.open(), scenario.open()];
+            for account in pair {
+                let (least, most) = self.leverage_ppm;
+                let leverage = u64::from(least) + random.below(u64::from(most - least) + 1);
+                scenario.deposit(account, QUOTE, notional * Amount::from(PPM) / Amount::from(leverage) + 1);
+            }
+            let traded = scenario.trade(pair[0], pair[1], instrument, lots, START_TICKS, false);
+            assert_eq!(traded, Ok(()), "leverage is within initial margin");
+        }
+        self.quote(&mut scenario);
+        scenario.next_block(1);
+        scenario
+    }
+
+    /// A market maker for each instrument, with bids just below and asks just above where a gap down leads.
+    fn quote(&self, scenario: &mut Scenario) {
+        let landing = u64::from(START_TICKS) * u64::from(PPM - self.gap_ppm) / u64::from(PPM);
+        for instrument in scenario.perpetuals() {
+            let maker = scenario.open();
+            let value = Amount::from(self.depth_lots) * Amount::from(START_TICKS) * 1_000;
+            scenario.deposit(maker, QUOTE, value.max(1));
+            for step in 1..=10 {
+                let lots = self.depth_lots / 10;
+                if lots > 0 {
+                    let bid = (landing - landing * step / 1_000) as Ticks;
+                    let placed = scenario.place(maker, instrument, Side::Buy, lots, bid);
+                    assert!(placed.is_ok(), "the market maker has the margin: {placed:?}");
+                }
+            }
+        }
+    }
+}
