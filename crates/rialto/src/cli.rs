@@ -1,7 +1,7 @@
 //! The command line: its arguments, and how a command's end becomes an exit code.
 
 use crate::cmd::{
-    bench, blocktest, completions, db, dev, disasm, execute, export, import, init, node, statetest, t8n, trace,
+    bench, blocktest, completions, db, dev, disasm, execute, export, import, init, market, node, statetest, t8n, trace,
 };
 use crate::{CliError, Verdict, settings};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -39,6 +39,7 @@ enum Command {
     Trace(trace::TraceArgs),
     T8n(t8n::T8nArgs),
     Disasm(disasm::DisasmArgs),
+    Market(market::MarketArgs),
     Bench(bench::BenchArgs),
     Db(db::DbArgs),
     Completions(completions::CompletionsArgs),
@@ -121,6 +122,7 @@ impl Command {
             Self::Trace(args) => trace::run(args, out),
             Self::T8n(args) => t8n::run(args, out),
             Self::Disasm(args) => disasm::run(args, out).map(|()| Verdict::Passed),
+            Self::Market(args) => market::run(args, out),
             Self::Bench(args) => bench::run(args, out),
             Self::Db(args) => db::run(args, out),
             Self::Completions(args) => completions::run(args, out).map(|()| Verdict::Passed),

@@ -86,6 +86,13 @@ pub enum CliError {
     Node(NodeError),
     /// A port could not be served.
     Start(StartError),
+    /// A node that was asked did not answer, or refused.
+    Remote {
+        /// Its URL.
+        url: String,
+        /// What it said.
+        reason: String,
+    },
     /// The operating system refused what a service needs.
     Service {
         /// What.
@@ -156,6 +163,7 @@ impl fmt::Display for CliError {
             Self::Bench(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
+            Self::Remote { url, reason } => write!(f, "{url}: {reason}"),
             Self::Service { what, reason } => write!(f, "{what}: {reason}"),
             Self::Output(error) => write!(f, "standard output: {error}"),
         }
