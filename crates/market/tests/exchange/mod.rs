@@ -12,6 +12,9 @@ use rialto_market::{MARKET_ADDRESS, Market, MarketError, Meter};
 use rialto_state::{AccountId as JournalAccountId, Journal, MemoryState};
 use rialto_vm::{BlockContext, ModuleCall, ModuleOutcome, NativeModule};
 
+/// Who calls.
+pub type Owner = Address;
+
 pub const ALICE: Address = address!("00000000000000000000000000000000000a11ce");
 pub const BOB: Address = address!("0000000000000000000000000000000000000b0b");
 pub const CAROL: Address = address!("00000000000000000000000000000000000ca401");
