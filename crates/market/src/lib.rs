@@ -39,8 +39,6 @@ pub mod pricing;
 mod quotient;
 pub mod records;
 mod risk_index;
-#[cfg(feature = "testing")]
-pub mod testing;
 pub mod types;
 
 pub use accounts::Agent;

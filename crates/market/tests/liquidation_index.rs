@@ -6,9 +6,11 @@
 //! have a trigger that was met.
 
 use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
 use rialto_market::layout::{AccountStatus, QUOTE};
 use rialto_market::testing::{COIN, LeveragedMarket, Scenario, UNIT};
 use rialto_market::types::{AccountId, InstrumentId};
+use std::cell::Cell;
 
 const USERS: usize = 6;
 const PERPETUALS: u16 = 3;
@@ -52,6 +54,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct World {
     scenario: Scenario,
     users: Vec<AccountId>,
+    visited: u32,
+    queued: u32,
 }
 
 impl World {
@@ -65,7 +69,7 @@ impl World {
         let lender = scenario.open();
         scenario.deposit(lender, COIN, 1_000_000_000_000_000_000_000);
         scenario.deposit(lender, QUOTE, 1_000_000 * UNIT);
-        Self { scenario, users }
+        Self { scenario, users, visited: 0, queued: 0 }
     }
 
     fn run(&mut self, step: &Step) {
@@ -106,26 +110,33 @@ impl World {
         let free = before.iter().filter(|status| **status == AccountStatus::Healthy).count();
         // Each account is looked at once for each of its triggers at most; healthy ones set theirs anew beyond the factors.
         assert!(sweep.queued as usize <= free, "{sweep:?}");
+        self.visited += sweep.visited;
+        self.queued += sweep.queued;
         let again = self.scenario.sweep_within(u64::MAX, 0);
         assert_eq!(again.queued, 0, "a second sweep of the same prices finds {again:?}");
         assert_eq!(again.visited, 0, "a second sweep of the same prices looks at accounts: {again:?}");
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn finds_everyone(steps in steps()) {
+#[test]
+fn finds_everyone() {
+    let config = ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() };
+    let (visited, queued) = (Cell::new(0), Cell::new(0));
+    let tested = TestRunner::new(config).run(&steps(), |steps| {
         let mut world = World::new();
         for step in &steps {
             world.run(step);
         }
         world.find();
-        if let Err(text) = world.scenario.audit() {
-            panic!("{text}");
-        }
+        visited.set(visited.get() + world.visited);
+        queued.set(queued.get() + world.queued);
+        world.scenario.audit().map_err(TestCaseError::fail)
+    });
+    println!("{} looked at, {} of them below maintenance", visited.get(), queued.get());
+    if let Err(failure) = tested {
+        panic!("{failure}");
     }
+    assert!(queued.get() > 500, "the sequences bring accounts below maintenance");
 }
 
 #[test]

@@ -221,7 +221,15 @@ fn marks_exist_whatever_the_oracle_says() {
         ("a put on nothing is worth the strike", 0, 100, 500_000, YEAR, false, 100),
         ("a call for nothing is the index", 100, 0, 500_000, YEAR, true, 100),
         ("at expiry", 130, 100, 500_000, 0, true, 30),
-        ("the largest numbers", u64::MAX, u64::MAX, u32::MAX, u64::MAX, true, u64::MAX),
+        (
+            "the largest numbers, F·(1 − 2Φ(−8))",
+            u64::MAX,
+            u64::MAX,
+            u32::MAX,
+            u64::MAX,
+            true,
+            18_446_744_073_709_528_664,
+        ),
         // Two normal probabilities, Φ(0.25) − Φ(−0.25) = 0.197413.
         ("at the money", 1_000_000, 1_000_000, 500_000, YEAR, true, 197_413),
     ];

@@ -34,7 +34,7 @@ pub(super) const fn times(a: i128, b: i128) -> i128 {
 pub(super) const fn high_half(a: u128, b: u128) -> u128 {
     let (a_high, a_low) = (a >> 64, a & u64::MAX as u128);
     let (b_high, b_low) = (b >> 64, b & u64::MAX as u128);
-    let low = a_low * b_low >> 64;
+    let low = (a_low * b_low) >> 64;
     let (middle, carry) = (a_high * b_low).overflowing_add(a_low * b_high);
     let (middle, second) = middle.overflowing_add(low);
     (a_high * b_high).wrapping_add(middle >> 64).wrapping_add(((carry as u128) + (second as u128)) << 64)
@@ -43,7 +43,7 @@ pub(super) const fn high_half(a: u128, b: u128) -> u128 {
 /// `2^254/a` for `a` in 2^127..2^128. Relative error below 2^-122.
 pub(super) const fn reciprocal(a: u128) -> u128 {
     // A little below 2^192/a, with 62 right bits.
-    let guess = u128::MAX / ((a >> 64) + 1) << 62;
+    let guess = (u128::MAX / ((a >> 64) + 1)) << 62;
     // guess·(1 + missing/2^126) has twice as many.
     let missing = (1 << 126) - high_half(a, guess);
     guess + high_half(guess << 1, missing << 1)
