@@ -104,7 +104,7 @@ impl<'c, 'r> Records<'c, 'r> {
     }
 
     /// The place of the record with this key.
-    #[inline]
+    #[inline(always)]
     pub fn locate<R: Stored>(&mut self, key: R::Key) -> Result<Place<R>, ReadError> {
         let Self { journal, account, tables, hasher, transaction, reads, .. } = self;
         let used = Use { account: *account, hasher, transaction: *transaction, reads };
@@ -112,13 +112,13 @@ impl<'c, 'r> Records<'c, 'r> {
     }
 
     /// The record at a place.
-    #[inline]
+    #[inline(always)]
     pub fn at<R: Stored>(&mut self, place: Place<R>) -> &R {
         R::table(&mut self.tables).at(place)
     }
 
     /// The record at a place, to change it.
-    #[inline]
+    #[inline(always)]
     pub fn at_mut<R: Stored>(&mut self, place: Place<R>) -> &mut R {
         let (mark, call) = self.tables.last_marks();
         R::table(&mut self.tables).at_mut(place, mark, call)

@@ -34,7 +34,7 @@ impl Default for Index {
 
 impl Index {
     /// The place of the entry with this hash that `is_it`.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let tag = (hash >> 32) as u32;
         let mask = self.buckets.len().checked_sub(1)?;

@@ -89,7 +89,7 @@ pub(super) struct Use<'a> {
 
 impl<R: Record> Table<R> {
     /// The place of a key's record, read if it was not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn locate(
         &mut self,
         journal: &mut Journal<'_>,
@@ -129,13 +129,13 @@ impl<R: Record> Table<R> {
         Ok(at)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&self, place: Place<R>) -> &R {
         &self.entries[place.0 as usize].record
     }
 
     /// The record, to be changed after `mark`, in the call that began with mark `call`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at_mut(&mut self, place: Place<R>, mark: u32, call: u32) -> &mut R {
         let entry = &mut self.entries[place.0 as usize];
         if entry.saved != mark {
