@@ -39,12 +39,15 @@ pub mod pricing;
 mod quotient;
 pub mod records;
 mod risk_index;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod types;
+pub mod views;
 
 pub use accounts::Agent;
 pub use assets::{Asset, AssetOf, AssetState};
 pub use error::{MarketError, Rejection};
-pub use liquidation::{Incomplete, Sweep};
+pub use liquidation::{BackstopPool, BackstopShares, Case, Incomplete, LiquidationQueue, QueueEntry, Sweep, deleverage};
 pub use margin::Health;
 pub use market::Market;
 pub use meter::Meter;

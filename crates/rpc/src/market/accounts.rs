@@ -6,8 +6,10 @@ use crate::json::{Fields, FromJson, ParamError, Params};
 use crate::methods::{Module, Registered, heavy};
 use crate::{RpcContext, RpcError};
 use alloy_primitives::Address;
+use rialto_market::AssetState;
 use rialto_market::layout::{Account, AccountOf, AccountStatus, Balance, Instrument, MarginMode, Position, Prices};
 use rialto_market::types::{AccountId, AssetId, InstrumentId, MICRO};
+use rialto_market::views::{AssetPart, MarginReport, PositionPart};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -26,6 +28,13 @@ pub(super) fn register(module: &mut Module) -> Registered {
         let id = name.find(&market)?;
         let account = account_of(&market, id)?;
         positions(&market, id, &account)
+    })?;
+    heavy(module, "market_margin", |params: &Params, context: &Arc<RpcContext>| {
+        let name: AccountName = params.required(0, "account")?;
+        let market = MarketState::of(context, params, 1)?;
+        let id = name.find(&market)?;
+        account_of(&market, id)?;
+        Ok::<_, RpcError>(MarginJson::new(id, &market.run(|market| market.margin_report(id))?, market.at))
     })
 }
 
@@ -102,7 +111,7 @@ struct AccountJson {
 #[serde(rename_all = "camelCase")]
 struct BalanceJson {
     asset: Decimal<u16>,
-    /// Base units; negative is a debt. Interest since it was last settled is not in it.
+    /// Base units; negative is a debt. Interest is in it up to when the asset's was last brought up to date.
     amount: Decimal<i128>,
 }
 
@@ -122,6 +131,83 @@ struct PositionJson {
     funding_owed: Decimal<i128>,
 }
 
+/// An account's margin, part by part.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MarginJson {
+    account: Decimal<u32>,
+    status: &'static str,
+    equity: Decimal<i128>,
+    initial: Decimal<i128>,
+    maintenance: Decimal<i128>,
+    /// Why nothing that needs initial margin may be done, whatever the numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<&'static str>,
+    assets: Vec<AssetPartJson>,
+    positions: Vec<PositionPartJson>,
+    /// Of positions that are margined together, and of open orders on spot pairs.
+    combined_initial: Decimal<i128>,
+    combined_maintenance: Decimal<i128>,
+    #[serde(flatten)]
+    at: BlockPlace,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AssetPartJson {
+    asset: Decimal<u16>,
+    amount: Decimal<i128>,
+    value: Decimal<i128>,
+    initial: Decimal<i128>,
+    maintenance: Decimal<i128>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PositionPartJson {
+    instrument: Decimal<u16>,
+    lots: Decimal<i64>,
+    bid_lots: Decimal<u64>,
+    ask_lots: Decimal<u64>,
+    equity: Decimal<i128>,
+    initial: Decimal<i128>,
+    maintenance: Decimal<i128>,
+}
+
+impl MarginJson {
+    fn new(id: AccountId, report: &MarginReport, at: BlockPlace) -> Self {
+        let asset = |part: &AssetPart| AssetPartJson {
+            asset: Decimal(part.asset.0),
+            amount: Decimal(part.amount),
+            value: Decimal(part.value),
+            initial: Decimal(part.initial),
+            maintenance: Decimal(part.maintenance),
+        };
+        let position = |part: &PositionPart| PositionPartJson {
+            instrument: Decimal(part.instrument.0),
+            lots: Decimal(part.position.lots),
+            bid_lots: Decimal(part.position.bid_lots),
+            ask_lots: Decimal(part.position.ask_lots),
+            equity: Decimal(part.equity),
+            initial: Decimal(part.initial),
+            maintenance: Decimal(part.maintenance),
+        };
+        Self {
+            account: Decimal(id.0),
+            status: status_name(report.health.status),
+            equity: Decimal(report.health.equity),
+            initial: Decimal(report.health.initial),
+            maintenance: Decimal(report.health.maintenance),
+            obstacle: report.health.obstacle,
+            assets: report.assets.iter().map(asset).collect(),
+            positions: report.positions.iter().map(position).collect(),
+            combined_initial: Decimal(report.combined_initial),
+            combined_maintenance: Decimal(report.combined_maintenance),
+            at,
+        }
+    }
+}
+
 /// The name of a liquidation status.
 pub(super) fn status_name(status: AccountStatus) -> &'static str {
     match status {
@@ -134,11 +220,11 @@ pub(super) fn status_name(status: AccountStatus) -> &'static str {
 impl AccountJson {
     fn read(market: &MarketState, id: AccountId) -> Result<Self, RpcError> {
         let account = account_of(market, id)?;
-        let assets = account.assets.iter().copied().filter(|asset| *asset != 0);
-        let balance = |asset| {
-            let balance: Balance = market.record((id, AssetId(asset)))?;
-            Ok(BalanceJson { asset: Decimal(asset), amount: Decimal(balance.amount) })
-        };
+        let balances = account.assets.iter().copied().filter(|asset| *asset != 0).map(|asset| {
+            let (balance, state): (Balance, AssetState) =
+                (market.record((id, AssetId(asset)))?, market.record(AssetId(asset))?);
+            Ok(BalanceJson { asset: Decimal(asset), amount: Decimal(state.settle(&balance)) })
+        });
         Ok(Self {
             account: Decimal(id.0),
             owner: account.owner,
@@ -150,7 +236,7 @@ impl AccountJson {
             status: status_name(account.status),
             isolated: (account.isolated.0 != 0).then_some(Decimal(account.isolated.0)),
             orders: Decimal(account.orders),
-            balances: assets.map(balance).collect::<Result<_, RpcError>>()?,
+            balances: balances.collect::<Result<_, RpcError>>()?,
             positions: positions(market, id, &account)?,
             at: market.at,
         })
