@@ -108,10 +108,13 @@ impl Market<'_, '_> {
     pub(crate) fn sweep_within(&mut self, find_gas: u64, budget_gas: u64) -> Result<Sweep, MarketError> {
         let mut report = Sweep::default();
         let ((), found_gas) = self.on_budget(find_gas, |market| market.risk_sweep(&mut report))?;
-        self.note_behind(report.is_behind)?;
         let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX))?;
         report.steps = steps;
-        report.gas = found_gas.saturating_add(gas);
+        // A loss that was socialised is a move of a factor.
+        let left = find_gas.saturating_sub(found_gas);
+        let ((), again_gas) = self.on_budget(left, |market| market.risk_sweep(&mut report))?;
+        self.note_behind(report.is_behind)?;
+        report.gas = found_gas.saturating_add(gas).saturating_add(again_gas);
         Ok(report)
     }
 

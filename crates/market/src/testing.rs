@@ -14,6 +14,7 @@ use crate::layout::{
 };
 use crate::liquidation::{Case, Incomplete, LiquidationQueue, QueueEntry, Sweep};
 use crate::margin::Health;
+use crate::margin::standard::position_equity;
 use crate::market::Market;
 use crate::meter::Meter;
 use crate::orders::request::{OrderRequest, TimeInForce};
@@ -301,6 +302,37 @@ impl Scenario {
     /// Sweeps with budgets for finding and for liquidating.
     pub fn sweep_within(&mut self, find_gas: u64, liquidate_gas: u64) -> Sweep {
         self.force(|market| market.sweep_within(find_gas, liquidate_gas))
+    }
+
+    /// Takes lots of an auction for an account's owner, at any price.
+    pub fn take_auction(
+        &mut self,
+        keeper: AccountId,
+        account: AccountId,
+        instrument: InstrumentId,
+        lots: Lots,
+    ) -> Result<(Lots, Ticks), Rejection> {
+        let side = self.position(account, instrument).lots;
+        let worst = if side > 0 { u64::MAX } else { 0 };
+        self.run(owner(keeper), |market| market.take_auction(keeper, account, instrument, lots, worst))
+    }
+
+    /// Buys shares of the backstop pool.
+    pub fn deposit_backstop(&mut self, account: AccountId, amount: u128) -> Result<u128, Rejection> {
+        self.run(owner(account), |market| market.deposit_backstop(account, amount))
+    }
+
+    /// Sells shares of the backstop pool.
+    pub fn withdraw_backstop(&mut self, account: AccountId, shares: u128) -> Result<u128, Rejection> {
+        self.run(owner(account), |market| market.withdraw_backstop(account, shares))
+    }
+
+    /// What a position gains, as deleveraging counts it.
+    pub fn profit(&mut self, account: AccountId, instrument: InstrumentId) -> Amount {
+        self.force(|market| {
+            let (terms, prices) = (market.instrument(instrument)?, market.records.get::<Prices>(instrument)?);
+            Ok(position_equity(&terms, &prices, &market.position(account, instrument)?))
+        })
     }
 
     /// Whether the block is complete.

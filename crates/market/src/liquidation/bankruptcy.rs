@@ -13,10 +13,11 @@
 //! # Who the winners are
 //! The health index knows them: who is long of a derivative has a trigger on its mark's axis downwards, who is short upwards. The walk begins at
 //! the far end, with those who have most room, and takes at most [`MOST_WINNERS`], so that a step is bounded. Accounts in the queue
-//! have no triggers and are left alone.
+//! have no triggers and pay nothing; but what nobody else closes is closed against them.
 
 use super::book::{Item, STAGE_DELEVERAGING, signed};
 use super::deleverage::{pro_rata, split_lots};
+use super::queue::{Case, LiquidationQueue, QueueEntry};
 use crate::abi::IMarket;
 use crate::assets::AssetState;
 use crate::error::{MarketError, Rejection};
@@ -54,6 +55,10 @@ impl Market<'_, '_> {
             let found = self.holders(item.instrument, item.side, id)?;
             self.deleverage_position(id, item, &found)?;
             holders.extend(found);
+            if let Some(rest) = self.position_item(id, item.instrument)? {
+                let waiting = self.waiting_holders(&rest)?;
+                self.deleverage_position(id, &rest, &waiting)?;
+            }
         }
         let mut debt = self.health(id)?.equity.saturating_neg();
         debt = debt.saturating_sub(self.insurance_pays(id, debt)?);
@@ -115,6 +120,28 @@ impl Market<'_, '_> {
                 Some(next) if visits < MOST_WINNERS => from = next,
                 _ => break,
             }
+        }
+        Ok(holders)
+    }
+
+    /// Holders of the other side that wait for their own liquidation: they can close at the mark, but have nothing to give.
+    fn waiting_holders(&mut self, item: &Item) -> Result<Vec<Holder>, MarketError> {
+        let queue = self.records.get::<LiquidationQueue>(())?;
+        let mut holders = Vec::new();
+        let mut found: Lots = 0;
+        for entry in (queue.head..queue.tail).take(MOST_WINNERS) {
+            if found >= item.lots {
+                break;
+            }
+            self.meter.charge(gas::WINNER_VISIT)?;
+            let account = self.records.get::<QueueEntry>(entry)?.account;
+            let case = self.records.get::<Case>(account)?;
+            let lots = self.position(account, item.instrument)?.lots;
+            if account.0 == 0 || case.sequence == 0 || case.entry != entry || signed(item.side, 1) != lots.signum() {
+                continue;
+            }
+            found = found.saturating_add(lots.unsigned_abs());
+            holders.push(Holder { account, instrument: item.instrument, lots: lots.unsigned_abs(), profit: 0 });
         }
         Ok(holders)
     }

@@ -40,8 +40,9 @@ impl Market<'_, '_> {
     /// Finds the accounts that fell below maintenance and queues them. What the meter's gas does not suffice for is left, with the report marked as
     /// behind.
     pub(crate) fn risk_sweep(&mut self, report: &mut Sweep) -> Result<(), MarketError> {
+        report.is_behind = false;
+        // Taking the factors' values is not paid from the budget: it has to be done for all, and there are as many as instruments and assets.
         for number in self.watched_factors()? {
-            self.meter.charge(gas::RISK_STEP)?;
             let mut state = self.records.get::<FactorState>(number)?;
             let value = self.present_value(number, &state)?;
             if state.value != value {
