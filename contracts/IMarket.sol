@@ -5,6 +5,10 @@ pragma solidity ^0.8.24;
 /// @notice Answers at 0x5254000000000000000000000000000000000001. A call has its effect at once, and a revert undoes it.
 /// Prices are whole ticks and sizes whole lots of an instrument; amounts are base units of an asset. One lot that moves by one
 /// tick is worth `tickValue` base units of the quote asset.
+/// @dev A call is refused with `BadCall` if its data does not decode strictly, with `NotAllowed` if it sends value or comes by
+/// DELEGATECALL or CALLCODE, with `StaticCall` if it would change something from a static call, and with `Reentered` if it would do
+/// so while the market itself waits for a token or a feed. What runs out of gas leaves nothing. Accounts 1 to 3 are the insurance
+/// fund, the backstop pool and the treasury; users' begin at 16. Asset 1 is the quote asset. Gas follows docs/market-gas.md.
 interface IMarket {
     // ---- types ----
 
@@ -12,6 +16,7 @@ interface IMarket {
     enum TimeInForce { GoodTillCancelled, ImmediateOrCancel, FillOrKill, PostOnly }
     /// What happens when an order would meet one of the same owner.
     enum SelfTrade { CancelTaker, CancelMaker, CancelBoth, Decrement }
+    /// What an instrument is.
     enum InstrumentKind { Unlisted, Spot, Perpetual, EuropeanOption }
     /// When a trigger order becomes an order.
     enum TriggerKind { None, StopLoss, TakeProfit }
@@ -65,17 +70,49 @@ interface IMarket {
 
     // ---- accounts ----
 
+    /// @notice Opens the caller's subaccount with this number, with cross margin.
     function openAccount(uint8 number) external returns (uint32 account);
+
+    /// @notice Opens a subaccount that may hold one derivative alone: isolated margin.
     function openIsolated(uint8 number, uint16 instrument) external returns (uint32 account);
+
+    /// @notice The subaccount of an owner with this number; zero if there is none.
     function accountOf(address owner, uint8 number) external view returns (uint32 account);
+
+    /// @notice Chooses how margin is computed. The account needs initial margin in the new mode.
+    /// @param mode 0 standard: each position by itself; 1 portfolio: all together over a grid of scenarios.
     function setMarginMode(uint32 account, uint8 mode) external;
+
+    /// @notice Lets an agent trade for the account, but neither withdraw nor transfer.
+    /// @param untilSeconds The last second in which it may; zero takes it back.
     function setAgent(uint32 account, address agent, uint64 untilSeconds) external;
+
+    /// @notice Takes tokens from the caller, who has approved the market, and credits an account.
+    /// @return credited What came in, by the token's balance before and after.
     function deposit(uint32 account, address token, uint256 amount) external returns (uint256 credited);
+
+    /// @notice Pays tokens out. Only the owner, who needs initial margin after; not while the account waits for liquidation.
     function withdraw(uint32 account, address token, uint256 amount, address to) external;
+
+    /// @notice Moves an asset to another account. As `withdraw` for the sender.
     function transfer(uint32 from, uint32 to, uint16 asset, uint128 amount) external;
+
+    /// @notice What an account holds of an asset, with interest up to now; negative is owed.
     function balanceOf(uint32 account, uint16 asset) external view returns (int256 amount);
+
+    /// @notice A position, and the lots of resting orders.
+    /// @return lots Negative is short.
+    /// @return cost What was paid for them, in quote base units; negative where they were sold.
+    /// @return bidLots Lots of resting bids.
+    /// @return askLots Lots of resting asks.
     function positionOf(uint32 account, uint16 instrument)
         external view returns (int64 lots, int256 cost, uint64 bidLots, uint64 askLots);
+
+    /// @notice How an account stands, in quote base units.
+    /// @return equity What it is worth.
+    /// @return initialMargin What it needs to do more.
+    /// @return maintenanceMargin What it needs not to be liquidated.
+    /// @return status 0 healthy, 1 waits for liquidation, 2 in an auction.
     function health(uint32 account)
         external view returns (int256 equity, int256 initialMargin, int256 maintenanceMargin, uint8 status);
 
@@ -161,10 +198,12 @@ interface IMarket {
     function updatePrices(bytes calldata report) external;
     /// @notice Reads the price of a feed that has a source contract (`latestRoundData()`). Anyone may ask for it.
     function pullPrice(uint16 feed) external;
+    /// @notice An instrument's prices.
     /// @return mark What positions are valued at, in millionths of a tick; zero is none yet.
     /// @return index The oracle's price, in millionths of a tick.
     /// @return updatedSeconds When the oracle's price was made.
     function priceOf(uint16 instrument) external view returns (uint64 mark, uint64 index, uint64 updatedSeconds);
+    /// @notice A feed's last accepted price.
     /// @return price Of one whole unit in quote units, times `10 ** decimals`; a yearly volatility where options use the feed as theirs.
     function feedOf(uint16 feed) external view returns (uint128 price, uint8 decimals, uint64 timeSeconds, address source);
     /// @notice Pays out a position in an expired option at its settlement price. Anyone may ask for it.
@@ -183,8 +222,11 @@ interface IMarket {
     function restrict(uint16 instrument, uint8 status) external;
     /// @notice Only the operator: offers the office to `next`, who takes it by `acceptOperator`. The zero address takes the offer back.
     function offerOperator(address next) external;
+    /// @notice Takes the office that was offered to the caller.
     function acceptOperator() external;
+    /// @notice A waiting proposal; zeros if there is none.
     function proposalOf(uint64 proposal) external view returns (bytes32 actionHash, uint64 executableSeconds);
+    /// @notice The price signers, how many of them are needed, and the last accepted round.
     function signers() external view returns (address[] memory addresses, uint8 quorum, uint64 lastSequence);
 
     // ---- liquidations ----
@@ -205,6 +247,7 @@ interface IMarket {
     function depositBackstop(uint32 account, uint128 amount) external returns (uint128 shares);
     /// @notice Sells shares of the backstop pool for their part of its equity. Not while accounts wait for liquidation.
     function withdrawBackstop(uint32 account, uint128 shares) external returns (uint128 amount);
+    /// @notice An account's shares of the backstop pool, all shares, and the pool's equity.
     function backstopOf(uint32 account) external view returns (uint128 shares, uint128 totalShares, int256 equity);
     /// @notice Goes on with liquidations, at the caller's expense.
     /// @return processed How many steps were made.
@@ -212,15 +255,23 @@ interface IMarket {
 
     // ---- events ----
 
+    /// @notice A subaccount was opened; `isolated` is its only instrument, or zero.
     event AccountOpened(uint32 indexed account, address indexed owner, uint8 number, uint16 isolated);
+    /// @notice An agent may trade for the account until then.
     event AgentSet(uint32 indexed account, address indexed agent, uint64 untilSeconds);
+    /// @notice 0 standard, 1 portfolio.
     event MarginModeSet(uint32 indexed account, uint8 mode);
+    /// @notice Tokens came in.
     event Deposited(uint32 indexed account, uint16 indexed asset, uint256 amount);
+    /// @notice Tokens went out.
     event Withdrawn(uint32 indexed account, uint16 indexed asset, uint256 amount, address to);
+    /// @notice An asset moved between accounts.
     event Transferred(uint32 indexed from, uint32 indexed to, uint16 indexed asset, uint128 amount);
     /// Interest up to now, as the indices times 10^18 by which what is held and what is owed has grown since listing.
     event InterestAccrued(uint16 indexed asset, uint256 supplyIndex, uint256 borrowIndex);
+    /// @notice The insurance fund's part of the interest was credited to it.
     event ReserveCollected(uint16 indexed asset, uint256 amount);
+    /// @notice An order rests, with what is left of it after its fills.
     event OrderPlaced(
         uint16 indexed instrument, uint32 indexed account, uint128 orderId, bool isBuy, uint32 priceTicks, uint64 lots, uint64 clientId
     );
@@ -229,21 +280,27 @@ interface IMarket {
     event OrderCancelled(uint16 indexed instrument, uint32 indexed account, uint128 orderId, uint64 lots, uint8 reason);
     /// The order was made smaller in its place: `lots` are left.
     event OrderReduced(uint16 indexed instrument, uint32 indexed account, uint128 orderId, uint64 lots, uint8 reason);
+    /// @notice A fill, at the maker's price. Fees are in quote base units; negative is a rebate.
     event Trade(
         uint16 indexed instrument, uint32 indexed taker, uint32 indexed maker, uint128 makerOrderId, bool takerIsBuy, uint32 priceTicks,
         uint64 lots, int128 takerFee, int128 makerFee
     );
     /// Lots of an order that the account did not ask for were filled (each fill has a Trade): 4 by a liquidation.
     event ForcedTrade(uint16 indexed instrument, uint32 indexed account, bool isBuy, uint64 lots, uint8 reason);
+    /// @notice A position changed otherwise than by a trade.
     event PositionChanged(uint32 indexed account, uint16 indexed instrument, int64 lots, int256 cost, int256 realised);
+    /// @notice Funding was paid; negative was received. In quote base units.
     event FundingSettled(uint32 indexed account, uint16 indexed instrument, int256 paid);
+    /// @notice What a long of one lot has paid since listing, in millionths of a quote base unit, and the rate of this interval.
     event FundingUpdated(uint16 indexed instrument, int256 fundingIndex, int64 ratePpm);
+    /// @notice New mark and index, in millionths of a tick.
     event PriceUpdated(uint16 indexed instrument, uint64 mark, uint64 index);
+    /// @notice Trading is halted until then.
     event CircuitBroken(uint16 indexed instrument, uint64 untilSeconds);
+    /// @notice A trigger order waits for the mark.
     event TriggerPlaced(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, TriggerKind kind, uint32 triggerTicks);
     /// Reasons: 0 the owner, 1 its order was placed, 2 its order was rejected, 3 its account is being liquidated.
     event TriggerEnded(uint32 indexed account, uint16 indexed instrument, uint64 triggerId, uint8 reason);
-    /// The series expired and pays `price`, in millionths of a tick, for each lot and tick.
     /// An account fell below maintenance and waits for liquidation; values in quote base units.
     event LiquidationQueued(uint32 indexed account, uint64 sequence, int256 equity, int256 maintenanceMargin);
     /// The account is above maintenance again, or has nothing left.
@@ -263,44 +320,75 @@ interface IMarket {
     event Deleveraged(uint32 indexed winner, uint32 indexed account, uint16 indexed instrument, uint256 haircut);
     /// A loss that nobody else could pay was taken from all who hold the asset, in proportion.
     event LossSocialised(uint32 indexed account, uint16 indexed asset, uint256 amount, uint256 supplyIndex);
+    /// @notice Shares of the backstop pool were bought.
     event BackstopDeposited(uint32 indexed account, uint256 amount, uint256 shares);
+    /// @notice Shares of the backstop pool were sold.
     event BackstopWithdrawn(uint32 indexed account, uint256 amount, uint256 shares);
+    /// The series expired and pays `price`, in millionths of a tick, for each lot and tick.
     event Settled(uint16 indexed instrument, uint64 price);
+    /// @notice A feed has a new price.
     event FeedPriced(uint16 indexed feed, uint128 price, uint64 timeSeconds);
     /// The price is too far from the last one: it counts only once the next report confirms it, and the feed's instruments are halted.
     event FeedDoubted(uint16 indexed feed, uint128 price, uint64 timeSeconds);
+    /// @notice The operator announced an action.
     event Proposed(uint64 indexed proposal, uint64 executableSeconds, bytes action);
+    /// @notice A proposal took effect.
     event Executed(uint64 indexed proposal);
+    /// @notice A proposal was taken back.
     event ProposalWithdrawn(uint64 indexed proposal);
+    /// @notice The operator's office was offered, or with the zero address the offer was taken back.
     event OperatorOffered(address indexed next);
+    /// @notice There is a new operator.
     event OperatorChanged(address indexed operator);
+    /// @notice There are new price signers.
     event SignersSet(address[] signers, uint8 quorum);
+    /// @notice The time between a proposal and its effect.
     event TimelockSet(uint32 timelockSeconds);
+    /// @notice A feed was listed or changed.
     event FeedSet(uint16 indexed feed, uint8 decimals, address source, uint8 sourceDecimals, uint32 stalenessSeconds, uint32 deviationPpm);
+    /// @notice An asset was listed.
     event AssetListed(uint16 indexed asset, address indexed token, uint8 decimals, uint16 feed);
+    /// @notice An asset's parameter has this value.
     event AssetParameterSet(uint16 indexed asset, string name, int256 value);
+    /// @notice An instrument was listed.
     event InstrumentListed(
         uint16 indexed instrument, uint8 kind, uint16 base, uint16 feed, uint16 underlying, uint64 expirySeconds, uint32 strikeTicks,
         bool isCall, uint64 tickValue, uint128 lotSize
     );
+    /// @notice An instrument's parameter has this value.
     event ParameterSet(uint16 indexed instrument, string name, int256 value);
+    /// @notice 0 active, 1 reduce only, 2 halted, 3 settled.
     event StatusSet(uint16 indexed instrument, uint8 status);
 
     // ---- errors ----
 
+    /// @notice The call data is not a call of this interface.
     error BadCall();
+    /// @notice The caller may not do this for this account, or not at all.
     error NotAllowed();
+    /// @notice The call changes state and came from a static call.
     error StaticCall();
+    /// @notice The market waits for a call of its own.
     error Reentered();
+    /// @notice No such account, asset, instrument, order, trigger or auction.
     error Unknown(string what, uint256 id);
+    /// @notice An argument is outside of what is allowed; negative numbers as two's complement.
     error OutOfRange(string what, uint256 value, uint256 least, uint256 most);
+    /// @notice A state forbids it.
     error Forbidden(string state);
+    /// @notice The account would not have enough margin, in quote base units.
     error MarginTooLow(int256 equity, int256 required);
+    /// @notice A limit was reached.
     error LimitReached(string what, uint64 limit);
+    /// @notice A post-only order would take.
     error WouldTake();
+    /// @notice A fill-or-kill order can't be filled at once, or an auction not at this price.
     error NotFillable();
+    /// @notice A reduce-only order would not reduce.
     error WouldNotReduce();
+    /// @notice A number grew beyond what is represented.
     error Overflow();
+    /// @notice A token or a feed that the market called failed, with this output.
     error CallFailed(bytes output);
     /// Signed prices are not accepted.
     error BadReport(string why);
@@ -348,15 +436,23 @@ interface IMarketActions {
         uint32 deviationPpm;
     }
 
+    /// @notice Lists an instrument; ids are given in order.
     function listInstrument(InstrumentTerms calldata terms) external;
+    /// @notice Changes parameters of an instrument.
     function setInstrument(uint16 instrument, Setting[] calldata settings) external;
     /// @notice 0 active, 1 reduce only, 2 halted.
     function setStatus(uint16 instrument, uint8 status) external;
+    /// @notice Lists a feed; ids are given in order.
     function listFeed(FeedTerms calldata terms) external;
+    /// @notice Changes a feed, but for its decimals.
     function setFeed(uint16 feed, FeedTerms calldata terms) external;
+    /// @notice Replaces all price signers. The quorum is more than half of them.
     function setSigners(address[] calldata signers, uint8 quorum) external;
+    /// @notice Sets the time between a proposal and its effect.
     function setTimelock(uint32 timelockSeconds) external;
+    /// @notice Lists an asset; ids are given in order, the first is the quote asset.
     function listAsset(address token, uint8 decimals, uint16 feed, Setting[] calldata settings) external;
+    /// @notice Changes parameters of an asset.
     function setAsset(uint16 asset, Setting[] calldata settings) external;
     /// @notice Several actions in order, all or none; none of them is this one.
     function several(bytes[] calldata actions) external;
