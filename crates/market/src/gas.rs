@@ -83,6 +83,10 @@ gas_table! {
     HEALTH = 1_500;
     /// A position or an asset in an account's health.
     HEALTH_ITEM = 800;
+    /// A position or a balance that moves with its price, in the grid of portfolio margin.
+    GRID_LINEAR = 300;
+    /// An option in the grid of portfolio margin: its price in every scenario.
+    GRID_OPTION = 5_000;
 
     // ---- liquidations ----
     /// Looking at an account whose trigger was met, beside its health.

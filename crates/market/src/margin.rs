@@ -8,7 +8,7 @@
 //! The initial requirement is for what an account wishes to do (orders, withdrawals, borrowing), the lower maintenance requirement
 //! decides about liquidation. Both are sums, rounded up, of
 //! - the haircut of what is held and the debt weight of what is owed (see [`crate::assets`]),
-//! - the margin of positions: each by itself in [`standard`], or all together over a grid of scenarios in [`portfolio`], as the
+//! - the margin of positions: each by itself in [`standard`], or all together over a grid of scenarios in [`grid`], as the
 //!   account's margin mode says,
 //! - in the initial requirement alone: what open orders may add, as though all on the worse side were filled at the mark.
 //!
@@ -19,8 +19,10 @@
 //!
 //! The cost is a few record reads for each position and asset that the account has.
 
+pub(crate) mod grid;
 pub(crate) mod standard;
 
+use self::grid::Grid;
 use crate::assets::{Asset, MAX_VALUE};
 use crate::error::{MarketError, Rejection};
 use crate::gas;
@@ -83,12 +85,20 @@ struct SpotOrders {
 impl Market<'_, '_> {
     /// How an account stands at present prices, with interest and funding up to now.
     pub fn health(&mut self, id: AccountId) -> Result<Health, MarketError> {
+        let (mut health, grid) = self.health_before_grid(id)?;
+        grid.require(&mut health);
+        Ok(health)
+    }
+
+    /// The same without what is margined over grids, and what that is.
+    pub(crate) fn health_before_grid(&mut self, id: AccountId) -> Result<(Health, Grid), MarketError> {
         self.meter.charge(gas::HEALTH)?;
         let account = self.account(id)?;
         let mut health = Health { status: account.status, ..Health::default() };
-        self.add_assets(id, &account, &mut health)?;
-        self.add_positions(id, &account, &mut health)?;
-        Ok(health)
+        let mut grid = Grid::default();
+        self.add_positions(id, &account, &mut health, &mut grid)?;
+        self.add_assets(id, &account, &mut health, &mut grid)?;
+        Ok((health, grid))
     }
 
     /// Refuses if an account does not have its initial margin.
@@ -104,18 +114,30 @@ impl Market<'_, '_> {
     }
 
     /// Adds what balances and debts are worth, and their haircuts and weights.
-    fn add_assets(&mut self, id: AccountId, account: &Account, health: &mut Health) -> Result<(), MarketError> {
+    fn add_assets(
+        &mut self,
+        id: AccountId,
+        account: &Account,
+        health: &mut Health,
+        grid: &mut Grid,
+    ) -> Result<(), MarketError> {
         for asset_id in account.assets.into_iter().take_while(|asset| *asset != 0).map(AssetId) {
             self.meter.charge(gas::HEALTH_ITEM)?;
             let (asset, state) = (self.asset(asset_id)?, self.accrued(asset_id)?);
             let amount = state.settle(&self.records.get::<Balance>((id, asset_id))?);
             let value = state.value(amount);
             health.add_equity(value);
-            if amount >= 0 {
+            if grid.covers(asset.feed) {
+                self.meter.charge(gas::GRID_LINEAR)?;
+                grid.push_balance(asset_id, &asset, value);
+            } else if amount >= 0 {
                 health.require(share_up(value, asset.initial_haircut_ppm), share_up(value, asset.haircut_ppm));
+            } else {
+                health.require(share_up(value, asset.initial_debt_weight_ppm), share_up(value, asset.debt_weight_ppm));
+            }
+            if amount >= 0 {
                 continue;
             }
-            health.require(share_up(value, asset.initial_debt_weight_ppm), share_up(value, asset.debt_weight_ppm));
             if state.price == 0 {
                 health.obstacle = Some("an asset that is owed has no price");
             } else if asset.borrow_cap == 0 {
@@ -126,7 +148,13 @@ impl Market<'_, '_> {
     }
 
     /// Adds what positions are worth, their margin, and what open orders may add to it.
-    fn add_positions(&mut self, id: AccountId, account: &Account, health: &mut Health) -> Result<(), MarketError> {
+    fn add_positions(
+        &mut self,
+        id: AccountId,
+        account: &Account,
+        health: &mut Health,
+        grid: &mut Grid,
+    ) -> Result<(), MarketError> {
         let mut spot = SpotOrders::default();
         for instrument in account.positions.into_iter().take_while(|instrument| *instrument != 0).map(InstrumentId) {
             self.meter.charge(gas::HEALTH_ITEM)?;
@@ -142,13 +170,16 @@ impl Market<'_, '_> {
                 health.obstacle = Some("an instrument has no mark price");
             }
             health.add_equity(standard::position_equity(&terms, &prices, &position));
+            let (initial, maintenance) = standard::position_margin(&terms, &prices, &position);
             if account.mode == MarginMode::Standard {
-                let (initial, maintenance) = standard::position_margin(&terms, &prices, &position);
                 health.require(initial, maintenance);
+                continue;
             }
-        }
-        if account.mode == MarginMode::Portfolio {
-            self.add_portfolio(id, account, health)?;
+            let (alone, _) = standard::lots_margin(&terms, &prices, position.lots);
+            health.require(initial.saturating_sub(alone), 0);
+            if position.lots != 0 && terms.status != InstrumentStatus::Settled {
+                self.push_position(grid, instrument, &terms, &prices, position.lots)?;
+            }
         }
         if spot.quote_needed > 0 {
             self.add_quote_orders(id, spot.quote_needed, health)?;
@@ -190,21 +221,6 @@ impl Market<'_, '_> {
                 Some("open orders need more than the account holds of the quote asset, which can't be borrowed");
         }
         health.require(share_up(owed, quote.initial_debt_weight_ppm), 0);
-        Ok(())
-    }
-
-    /// Adds the margin of all positions together.
-    fn add_portfolio(&mut self, id: AccountId, account: &Account, health: &mut Health) -> Result<(), MarketError> {
-        for instrument in account.positions.into_iter().take_while(|instrument| *instrument != 0).map(InstrumentId) {
-            let terms = self.records.get::<Instrument>(instrument)?;
-            if terms.kind == InstrumentKind::Spot {
-                continue;
-            }
-            let prices = self.records.get::<Prices>(instrument)?;
-            let position = self.records.get::<Position>((id, instrument))?;
-            let (initial, maintenance) = standard::position_margin(&terms, &prices, &position);
-            health.require(initial, maintenance);
-        }
         Ok(())
     }
 }

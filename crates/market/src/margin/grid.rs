@@ -1,0 +1,108 @@
+//! Portfolio margin of an account: which of its positions and holdings are looked at together.
+//!
+//! What has its index from the same price feed is one underlying: perpetuals, options on an instrument of that feed, and the asset that
+//! the feed prices. Each underlying with a derivative position is margined over the grid of scenarios of [`crate::portfolio`]. The asset
+//! is in the grid only then, with its value as a position of so many quote base units, held or owed, and then it has no haircut and no
+//! debt weight of its own: what is held against a short perpetual is a hedge. Assets without derivatives keep their haircuts and weights.
+//!
+//! Open orders add to the initial requirement what they would add in standard margin. An option's time runs up to when its prices were
+//! made, so that between prices nothing moves by itself.
+
+use super::Health;
+use crate::gas;
+use crate::layout::{Instrument, InstrumentKind, Prices};
+use crate::market::Market;
+use crate::portfolio::{GridParameters, PortfolioPosition, PositionKind, UnderlyingPositions, underlying_margin};
+use crate::types::{Amount, AssetId, FeedId, InstrumentId, MICRO};
+use crate::{assets::Asset, error::MarketError};
+use alloc::vec::Vec;
+
+/// What an item of a grid comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A position.
+    Instrument(InstrumentId),
+    /// A balance.
+    Asset(AssetId),
+}
+
+/// A position or a balance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    /// Feed of the underlying.
+    pub feed: FeedId,
+    /// What it comes from.
+    pub source: Source,
+    /// As the grid sees it.
+    pub position: PortfolioPosition,
+}
+
+/// What an account has in grids, of all underlyings. Empty in standard margin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grid {
+    /// In the order of the account's lists, positions before balances.
+    pub items: Vec<Item>,
+}
+
+impl Grid {
+    /// The grid of all underlyings.
+    pub const PARAMETERS: &GridParameters<'static> = &GridParameters::DEFAULT;
+
+    /// Whether an underlying has a derivative position, so that its asset is in the grid.
+    pub fn covers(&self, feed: FeedId) -> bool {
+        feed.0 != 0 && self.items.iter().any(|item| item.feed == feed)
+    }
+
+    /// Adds a balance of this value.
+    pub fn push_balance(&mut self, id: AssetId, asset: &Asset, value: Amount) {
+        let lots = value.clamp(i128::from(-i64::MAX), i128::from(i64::MAX)) as i64;
+        let position = PortfolioPosition { kind: PositionKind::Linear, lots, tick_value: 1, index: MICRO, mark: MICRO };
+        self.items.push(Item { feed: asset.feed, source: Source::Asset(id), position });
+    }
+
+    /// Adds what each underlying requires.
+    pub fn require(mut self, health: &mut Health) {
+        // Stable, so that the order within an underlying is that of the lists.
+        self.items.sort_by_key(|item| item.feed);
+        let mut positions = Vec::with_capacity(self.items.len());
+        for underlying in self.items.chunk_by(|a, b| a.feed == b.feed) {
+            positions.clear();
+            positions.extend(underlying.iter().map(|item| item.position));
+            let margin =
+                underlying_margin(&UnderlyingPositions { parameters: Self::PARAMETERS, positions: &positions });
+            health.require(margin.initial, margin.maintenance);
+        }
+    }
+}
+
+impl Market<'_, '_> {
+    /// Adds a position of so many lots to a grid.
+    pub(super) fn push_position(
+        &mut self,
+        grid: &mut Grid,
+        id: InstrumentId,
+        terms: &Instrument,
+        prices: &Prices,
+        lots: i64,
+    ) -> Result<(), MarketError> {
+        let is_option = terms.kind == InstrumentKind::EuropeanOption;
+        self.meter.charge(if is_option { gas::GRID_OPTION } else { gas::GRID_LINEAR })?;
+        let feed = match terms.underlying {
+            InstrumentId(0) => terms.feed,
+            underlying => self.records.get::<Instrument>(underlying)?.feed,
+        };
+        let kind = match is_option {
+            false => PositionKind::Linear,
+            true => PositionKind::Option {
+                strike: u64::from(terms.strike_ticks) * MICRO,
+                is_call: terms.is_call,
+                volatility_ppm: prices.volatility_ppm,
+                seconds: terms.expiry_seconds.saturating_sub(prices.updated_seconds),
+            },
+        };
+        let Prices { index, mark, .. } = *prices;
+        let position = PortfolioPosition { kind, lots, tick_value: terms.tick_value, index, mark };
+        grid.items.push(Item { feed, source: Source::Instrument(id), position });
+        Ok(())
+    }
+}
