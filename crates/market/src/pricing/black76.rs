@@ -31,7 +31,7 @@
 
 use super::exponential::{exp, ln_ratio};
 use super::fixed::{Fixed, Scaled};
-use super::normal::{TAIL_LIMIT, density, mills_ratio};
+use super::normal::{TAIL_LIMIT, density, mills_ratios};
 use super::wide::{quotient, square_root};
 use core::fmt;
 
@@ -144,7 +144,7 @@ impl Parts {
             return Self::NONE;
         }
         let density = density(w_near);
-        let (near, far) = (mills_ratio(w_near.abs()), mills_ratio(w_far));
+        let [near, far] = mills_ratios([w_near.abs(), w_far]);
         let tail = density * Scaled::new(near, -120);
         let (near, time_value) = if w_near >= 0 {
             ((tail, Scaled::ONE - tail), density * Scaled::new(near - far, -120))

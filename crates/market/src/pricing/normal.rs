@@ -102,20 +102,32 @@ const fn series_from_one(piece: usize) -> [i128; TERMS] {
     b
 }
 
-/// Y(w) with 120 fraction bits, for w in 0..64 in units of 2^-96. Relative error below 2^-88.
-pub(super) fn mills_ratio(w: i128) -> i128 {
-    // From 1 on: the octave is the position of the leading bit, the part the three bits after it.
+/// The piece that w is in, and (w − c)/r from −1 to 1 with 120 fraction bits; for w in 0..64 in units of 2^-96.
+#[inline(always)]
+fn locate(w: i128) -> (&'static [i128; TERMS], i128) {
+    // From 1 on: the octave is the position of the leading bit, the part the three bits after it, the offset what follows.
     let octave = 32 - ((w >> 96) as u32).leading_zeros();
     let below = octave.saturating_sub(1);
     let piece = ((w >> (93 + below)) & 7) as usize + 8 * octave as usize;
-    // (w − c)/r: what follows the three bits, from −1 to 1.
     let offset = ((w & ((1 << (93 + below)) - 1)) << (28 - below)) - ONE_120;
-    let terms = &MILLS[piece];
-    let mut series = terms[TERMS - 1];
-    for term in terms[..TERMS - 1].iter().rev() {
-        series = times(series, offset) + term;
+    (&MILLS[piece], offset)
+}
+
+/// Y(w) with 120 fraction bits, for w in 0..64 in units of 2^-96. Relative error below 2^-88.
+pub(super) fn mills_ratio(w: i128) -> i128 {
+    let (terms, offset) = locate(w);
+    terms[..TERMS - 1].iter().rev().fold(terms[TERMS - 1], |series, term| times(series, offset) + term)
+}
+
+/// Y of two arguments. Side by side, as each step of a series waits for the one before.
+pub(super) fn mills_ratios(w: [i128; 2]) -> [i128; 2] {
+    let [(one, one_offset), (other, other_offset)] = w.map(locate);
+    let (mut one_series, mut other_series) = (one[TERMS - 1], other[TERMS - 1]);
+    for place in (0..TERMS - 1).rev() {
+        one_series = times(one_series, one_offset) + one[place];
+        other_series = times(other_series, other_offset) + other[place];
     }
-    series
+    [one_series, other_series]
 }
 
 /// φ(w) = e^(−w²/2)/√(2π), for |w| ≤ 64 in units of 2^-96. Relative error below 2^-88.
