@@ -27,9 +27,9 @@ const NOTHING: GridParameters<'static> = GridParameters {
     initial_factor_ppm: 1_000_000,
 };
 
-/// Dollars with four decimals as micro-ticks of a dollar.
-fn dollars(ten_thousandths: u64) -> u64 {
-    ten_thousandths * 100
+/// Dollars and ten thousandths in micro-ticks of a dollar.
+fn dollars(whole: u64, ten_thousandths: u64) -> u64 {
+    whole * 1_000_000 + ten_thousandths * 100
 }
 
 fn future(lots: i64, tick_value: u64, index: u64, mark: u64) -> PortfolioPosition {
@@ -51,7 +51,7 @@ fn margin(parameters: GridParameters<'_>, positions: &[PortfolioPosition]) -> Un
 /// an extreme move of 14 points. The index level is not said, and does not matter; here it is 400.
 #[test]
 fn span_array_of_a_future() {
-    let index = dollars(400_0000);
+    let index = dollars(400, 0);
     let thirds = GridParameters { price_range_ppm: 50_000, price_steps: 3, ..NOTHING };
     // Twice the range, of which 35 % counts: 14 points.
     let extremes = [-100_000, 100_000].map(|price_ppm| ExtremeMove { price_ppm, weight_ppm: 350_000 });
@@ -78,7 +78,7 @@ fn span_array_of_a_future() {
 /// index at 2,243.3; losses in dollars for each price shock, and a contingency of 0.6 % of the index value.
 #[test]
 fn dederi_table_of_a_future() {
-    let position = future(10, TICK_VALUE, dollars(2243_3000), dollars(2253_2000));
+    let position = future(10, TICK_VALUE, dollars(2_243, 3000), dollars(2_253, 2000));
     for (percent, expected) in [(3, 676), (6, 1352), (9, 2028), (12, 2704), (15, 3380)] {
         let found = margin(GridParameters { price_range_ppm: percent * 10_000, ..NOTHING }, &[position]);
         let rounded = (found.scenario_loss + 50) / 100;
@@ -92,8 +92,8 @@ fn dederi_table_of_a_future() {
 /// Deribit, "Portfolio Margin" (www.deribit.com/pages/docs/portfoliomargin, and the older page under docs/category/uncategorized).
 #[test]
 fn deribit_contingencies() {
-    let index = dollars(10_000_0000);
-    let strike = dollars(11_000_0000);
+    let index = dollars(10_000, 0);
+    let strike = dollars(11_000, 0);
     let month = 30 * DAY;
     let calls_and_puts =
         [option(10, index, strike, true, 600_000, month), option(-20, index, strike, false, 600_000, month)];
@@ -123,7 +123,7 @@ fn deribit_contingencies() {
 /// earlier one (riskingtime.com/tag/deribit).
 #[test]
 fn deribit_volatility_moves() {
-    let index = dollars(10_000_0000);
+    let index = dollars(10_000, 0);
     let rows = [
         (30, 400_000, 1_400_000),
         (15, 400_000, 1_565_685),
@@ -133,12 +133,12 @@ fn deribit_volatility_moves() {
     ];
     for (days, up_ppm, moved_ppm) in rows {
         // 80 % of volatility, moved by the factor that is expected.
-        let sold = option(-1000, index, dollars(12_000_0000), true, 800_000, days * DAY);
+        let sold = option(-1000, index, dollars(12_000, 0), true, 800_000, days * DAY);
         let found = margin(GridParameters { volatility_up_ppm: up_ppm, ..NOTHING }, &[sold]);
         let moved = option(
             -1000,
             index,
-            dollars(12_000_0000),
+            dollars(12_000, 0),
             true,
             800_000 / 1000 * (moved_ppm / 1000) + moved_ppm % 1000 * 8 / 10,
             days * DAY,
