@@ -254,6 +254,11 @@ impl Scenario {
         self.run(owner(account), |market| Ok(market.place_order(account, &order)?.resting))
     }
 
+    /// Cancels orders of an account by its owner, as one call does; how many.
+    pub fn cancel_all(&mut self, account: AccountId, instrument: InstrumentId) -> Result<u32, Rejection> {
+        self.run(owner(account), |market| market.cancel_all(account, instrument, 0))
+    }
+
     /// Sets an instrument's mark and index.
     pub fn set_mark(&mut self, instrument: InstrumentId, mark: u64) {
         self.force(|market| {
