@@ -11,32 +11,83 @@ pub trait RecordKey: Copy + Eq + Hash {
 
     /// As a number below `2^BITS`. Different keys give different numbers.
     fn to_word(self) -> U256;
+
+    /// The first key of the page of [`PAGE`] keys that it is in: neighbours are looked up in one place.
+    #[inline]
+    fn page(self) -> Self {
+        self
+    }
+
+    /// Where in that page it is.
+    #[inline]
+    fn place_in_page(self) -> usize {
+        0
+    }
 }
 
+/// Keys in a page.
+pub const PAGE: usize = 16;
+
 macro_rules! integer_keys {
-    ($($key:ty => $bits:literal, $value:expr;)*) => {$(
+    ($($key:ty => $bits:literal;)*) => {$(
         impl RecordKey for $key {
             const BITS: usize = $bits;
 
             fn to_word(self) -> U256 {
-                let value: fn(Self) -> _ = $value;
-                U256::from(value(self))
+                U256::from(self)
+            }
+
+            #[inline]
+            fn page(self) -> Self {
+                self & !(PAGE as Self - 1)
+            }
+
+            #[inline]
+            fn place_in_page(self) -> usize {
+                self as usize % PAGE
             }
         }
     )*};
 }
 
 integer_keys! {
-    u8 => 8, |key| key;
-    u16 => 16, |key| key;
-    u32 => 32, |key| key;
-    u64 => 64, |key| key;
-    u128 => 128, |key| key;
-    AccountId => 32, |key| key.0;
-    AssetId => 16, |key| key.0;
-    InstrumentId => 16, |key| key.0;
-    FeedId => 16, |key| key.0;
-    Side => 8, |key| key as u8;
+    u8 => 8;
+    u16 => 16;
+    u32 => 32;
+    u64 => 64;
+    u128 => 128;
+}
+
+macro_rules! id_keys {
+    ($($key:ident)*) => {$(
+        impl RecordKey for $key {
+            const BITS: usize = 8 * size_of::<Self>();
+
+            fn to_word(self) -> U256 {
+                self.0.to_word()
+            }
+
+            #[inline]
+            fn page(self) -> Self {
+                Self(self.0.page())
+            }
+
+            #[inline]
+            fn place_in_page(self) -> usize {
+                self.0.place_in_page()
+            }
+        }
+    )*};
+}
+
+id_keys! { AccountId AssetId InstrumentId FeedId }
+
+impl RecordKey for Side {
+    const BITS: usize = 8;
+
+    fn to_word(self) -> U256 {
+        U256::from(self as u8)
+    }
 }
 
 impl RecordKey for () {
@@ -61,6 +112,16 @@ impl<A: RecordKey, B: RecordKey> RecordKey for (A, B) {
     fn to_word(self) -> U256 {
         self.0.to_word() << B::BITS | self.1.to_word()
     }
+
+    #[inline]
+    fn page(self) -> Self {
+        (self.0, self.1.page())
+    }
+
+    #[inline]
+    fn place_in_page(self) -> usize {
+        self.1.place_in_page()
+    }
 }
 
 impl<A: RecordKey, B: RecordKey, C: RecordKey> RecordKey for (A, B, C) {
@@ -68,5 +129,15 @@ impl<A: RecordKey, B: RecordKey, C: RecordKey> RecordKey for (A, B, C) {
 
     fn to_word(self) -> U256 {
         (self.0, self.1).to_word() << C::BITS | self.2.to_word()
+    }
+
+    #[inline]
+    fn page(self) -> Self {
+        (self.0, self.1, self.2.page())
+    }
+
+    #[inline]
+    fn place_in_page(self) -> usize {
+        self.2.place_in_page()
     }
 }

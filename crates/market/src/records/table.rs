@@ -12,7 +12,6 @@ use super::record::Record;
 use super::slot_of;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::BuildHasher;
 use core::marker::PhantomData;
 use foldhash::fast::FixedState;
 use rialto_state::{AccountId as JournalAccountId, Journal, ReadError};
@@ -42,7 +41,6 @@ impl<R> fmt::Debug for Place<R> {
 
 struct Entry<R: Record> {
     record: R,
-    key: R::Key,
     slots: R::Slots,
     /// The transaction that used the record last.
     transaction: u32,
@@ -61,7 +59,7 @@ struct Save {
 
 /// See the module's documentation.
 pub struct Table<R: Record> {
-    index: Index,
+    index: Index<R::Key>,
     entries: Vec<Entry<R>>,
     /// The records before the changes of the transaction, the oldest first.
     saved: Vec<R>,
@@ -96,11 +94,9 @@ impl<R: Record> Table<R> {
         key: R::Key,
         used: Use<'_>,
     ) -> Result<Place<R>, ReadError> {
-        let hash = used.hasher.hash_one(key);
-        let entries = &self.entries;
-        let at = match self.index.find(hash, |at| entries[at as usize].key == key) {
+        let at = match self.index.find(key, used.hasher) {
             Some(at) => at,
-            None => self.load(journal, used.account, key, hash)?,
+            None => self.load(journal, used.account, key, used.hasher)?,
         };
         let entry = &mut self.entries[at as usize];
         if entry.transaction != used.transaction {
@@ -116,7 +112,7 @@ impl<R: Record> Table<R> {
         journal: &mut Journal<'_>,
         account: JournalAccountId,
         key: R::Key,
-        hash: u64,
+        hasher: &FixedState,
     ) -> Result<u32, ReadError> {
         let slots = R::slots(|word| journal.slot_id(account, &slot_of::<R>(key, word)));
         for &slot in slots.as_ref() {
@@ -124,8 +120,8 @@ impl<R: Record> Table<R> {
         }
         let record = R::decode(|word| journal.slot(slots.as_ref()[word]).value);
         let at = u32::try_from(self.entries.len()).expect("a block touches less than 2^32 records");
-        self.entries.push(Entry { record, key, slots, transaction: 0, saved: 0 });
-        self.index.insert(hash, at);
+        self.entries.push(Entry { record, slots, transaction: 0, saved: 0 });
+        self.index.insert(key, at, hasher);
         Ok(at)
     }
 
