@@ -6,21 +6,32 @@
 //! |---|---|---|
 //! | long perpetual, `n` lots | `n·(M − F) − m·n·M` | mark down: `n·(1 − m)`; mark up: `n·(m − 1)`, if positive; funding up: `n` |
 //! | short perpetual | `−n·(M − F) − m·n·M` | mark up: `n·(1 + m)`; funding down: `n` |
+//! | long option, `n` lots | `n·M − min(½·n·M, m·n·S)` | mark down: `n`; index up: `n·m` |
+//! | short option | `−n·M − max(m·n·S, m·n·M)` | mark up: `n·(1 + m)`; index up: `n·m` |
 //! | `b` scaled units held | `b·P·(1 − haircut)` | held value down: `b·(1 − haircut)` |
 //! | `b` scaled units owed | `−b·P·(1 + weight)` | owed value up: `b·(1 + weight)` |
 //!
-//! `M` is the value of a lot at the mark, `F` what a long lot has paid in funding since listing, `P` a unit's price times its interest index;
+//! `M` is the value of a lot at the mark, `S` at the index, `F` what a long lot has paid in funding since listing, `P` a unit's price times its interest index;
 //! `m` is the maintenance rate of the whole position, which depends on its size alone, for which the tiers give a least and a most.
 //! Moves of different factors cost at most the sum, because slack is a sum of these rows.
+//!
+//! With portfolio margin, slack is the lowest over scenarios and not a sum; [`crate::portfolio`] bounds what marks, indices, volatilities and
+//! deviations cost, and these are the rates. An asset whose feed has a derivative is a linear position of its value there.
 
 use super::ASSET_UNIT_BITS;
 use super::triggers::{Factor, Move};
 use crate::assets::{Asset, AssetState};
 use crate::error::MarketError;
 use crate::interest::{INDEX_ONE, scaled};
-use crate::layout::{Account, Balance, Instrument, InstrumentKind, Position, Prices, QUOTE};
+use crate::layout::{Account, Balance, Instrument, InstrumentKind, MarginMode, Position, Prices, QUOTE};
+use crate::margin::grid::Grid;
 use crate::market::Market;
-use crate::types::{AccountId, Amount, AssetId, InstrumentId, MICRO, PPM};
+use crate::portfolio::{
+    GridParameters, PortfolioPosition, PositionKind, Slope, mark_slope_bound, price_slope_bound, rounding_bound,
+    volatility_slope_bound,
+};
+use crate::pricing::YEAR_SECONDS;
+use crate::types::{AccountId, Amount, AssetId, FeedId, InstrumentId, MICRO, PPM};
 use alloc::vec::Vec;
 use alloy_primitives::U256;
 
@@ -53,6 +64,12 @@ pub(crate) struct Profile {
 /// Quote base units that rounding may cost for each exposure.
 const ROUNDING_UNITS: Amount = 4;
 
+/// The grid of portfolio margin.
+const GRID: &GridParameters<'static> = Grid::PARAMETERS;
+
+/// A standard deviation of one, as a factor's value.
+const DEVIATION_ONE: u128 = 1_000_000_000_000;
+
 /// What moves slowly is given this part of the distance that a price is given.
 const SLOW: Amount = 16;
 
@@ -70,6 +87,13 @@ impl Profile {
                 old.scale = old.scale.max(new.scale);
             }
             None => self.exposures.push(new),
+        }
+    }
+
+    /// Adds what a factor costs each way, in units times millionths.
+    fn add_slope(&mut self, factor: Factor, value: Amount, scale: Amount, slope: (u128, u128), rounding: Amount) {
+        for (moves, rate_ppm) in [(Move::Up, slope.0), (Move::Down, slope.1)] {
+            self.add(Exposure { factor, moves, value, scale: scale.max(1), rate_ppm, unit_bits: 0, rounding });
         }
     }
 
@@ -104,7 +128,11 @@ impl Market<'_, '_> {
     /// A factor's present value; `None` where there is none.
     pub(crate) fn factor_value(&mut self, factor: Factor) -> Result<Option<Amount>, MarketError> {
         match factor {
-            Factor::Mark(id) | Factor::Funding(id) | Factor::Index(id) => {
+            Factor::Mark(id)
+            | Factor::Funding(id)
+            | Factor::Index(id)
+            | Factor::Deviation(id)
+            | Factor::Volatility(id) => {
                 let instrument = self.records.get::<Instrument>(id)?;
                 if matches!(instrument.kind, InstrumentKind::Unlisted | InstrumentKind::Spot) {
                     return Ok(None);
@@ -113,6 +141,8 @@ impl Market<'_, '_> {
                 Ok(Some(match factor {
                     Factor::Mark(_) => lot_value(&instrument, prices.mark),
                     Factor::Funding(_) => prices.funding_index,
+                    Factor::Deviation(_) => deviation(prices.volatility_ppm, seconds_left(&instrument, &prices)),
+                    Factor::Volatility(_) => Amount::from(prices.volatility_ppm),
                     _ => lot_value(&instrument, prices.index),
                 }))
             }
@@ -135,8 +165,13 @@ impl Market<'_, '_> {
             exposures: Vec::with_capacity(8),
         };
         let account = self.records.get::<Account>(id)?;
+        let mut feeds = Vec::new();
         for instrument in account.positions.into_iter().take_while(|id| *id != 0).map(InstrumentId) {
-            self.position_exposures(id, instrument, &mut profile)?;
+            let before = profile.exposures.len();
+            self.position_exposures(id, instrument, account.mode, &mut profile)?;
+            if account.mode == MarginMode::Portfolio && profile.exposures.len() > before {
+                feeds.push(self.underlying_feed(instrument)?);
+            }
         }
         let mut owes = false;
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
@@ -147,7 +182,7 @@ impl Market<'_, '_> {
             return Ok(profile);
         }
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
-            self.balance_exposures(id, asset, &mut profile)?;
+            self.balance_exposures(id, asset, &feeds, &mut profile)?;
         }
         Ok(profile)
     }
@@ -156,6 +191,7 @@ impl Market<'_, '_> {
         &mut self,
         account: AccountId,
         id: InstrumentId,
+        mode: MarginMode,
         profile: &mut Profile,
     ) -> Result<(), MarketError> {
         let position = self.records.get::<Position>((account, id))?;
@@ -166,25 +202,32 @@ impl Market<'_, '_> {
         let prices = self.records.get::<Prices>(id)?;
         let lots = position.lots.unsigned_abs();
         let mark = lot_value(&instrument, prices.mark);
-        let one = u128::from(PPM);
-        let (least, most) = maintenance_rates(&instrument, lots);
-        if position.lots > 0 {
-            profile.add_lots(Factor::Mark(id), Move::Down, mark, mark, lots, one.saturating_sub(least));
-            profile.add_lots(Factor::Mark(id), Move::Up, mark, mark, lots, most.saturating_sub(one));
-        } else {
-            profile.add_lots(Factor::Mark(id), Move::Up, mark, mark, lots, one + most);
-        }
-        let moves = if position.lots > 0 { Move::Up } else { Move::Down };
         if instrument.kind == InstrumentKind::Perpetual {
+            let moves = if position.lots > 0 { Move::Up } else { Move::Down };
+            let one = u128::from(PPM);
             profile.add_lots(Factor::Funding(id), moves, prices.funding_index, mark / SLOW, lots, one);
         }
+        match mode {
+            MarginMode::Standard => standard_exposures(id, &instrument, &prices, position.lots, profile),
+            MarginMode::Portfolio => portfolio_exposures(id, &instrument, &prices, position.lots, profile),
+        }
         Ok(())
+    }
+
+    /// The feed of a derivative's underlying.
+    fn underlying_feed(&mut self, id: InstrumentId) -> Result<FeedId, MarketError> {
+        let instrument = self.records.get::<Instrument>(id)?;
+        match instrument.underlying {
+            InstrumentId(0) => Ok(instrument.feed),
+            underlying => Ok(self.records.get::<Instrument>(underlying)?.feed),
+        }
     }
 
     fn balance_exposures(
         &mut self,
         account: AccountId,
         id: AssetId,
+        grid_feeds: &[FeedId],
         profile: &mut Profile,
     ) -> Result<(), MarketError> {
         let balance = self.records.get::<Balance>((account, id))?;
@@ -193,23 +236,109 @@ impl Market<'_, '_> {
         }
         let (asset, state) = (self.records.get::<Asset>(id)?, self.accrued(id)?);
         let units = scaled(balance.amount, balance.index).saturating_add(1);
-        let (factor, moves, index, ppm) = if balance.amount > 0 {
-            (Factor::Held(id), Move::Down, state.supply_index, PPM.saturating_sub(asset.haircut_ppm))
-        } else {
-            (Factor::Owed(id), Move::Up, state.borrow_index, PPM.saturating_add(asset.debt_weight_ppm))
+        let is_held = balance.amount > 0;
+        let (factor, index) = match is_held {
+            true => (Factor::Held(id), state.supply_index),
+            false => (Factor::Owed(id), state.borrow_index),
+        };
+        let is_in_grid = asset.feed.0 != 0 && grid_feeds.contains(&asset.feed);
+        let (rise_ppm, fall_ppm) = match (is_in_grid, is_held) {
+            (true, _) => linear_slope_ppm(is_held),
+            (false, true) => (0, u128::from(PPM.saturating_sub(asset.haircut_ppm))),
+            (false, false) => (u128::from(PPM.saturating_add(asset.debt_weight_ppm)), 0),
         };
         let value = unit_value(state.price, index);
-        profile.add(Exposure {
-            factor,
-            moves,
-            value,
-            scale: if id == QUOTE { value / SLOW } else { value }.max(1),
-            rate_ppm: units.saturating_mul(u128::from(ppm)),
-            unit_bits: ASSET_UNIT_BITS,
-            rounding: ROUNDING_UNITS * Amount::from(MICRO) + base_unit_rounding(&state),
-        });
+        for (moves, ppm) in [(Move::Up, rise_ppm), (Move::Down, fall_ppm)] {
+            profile.add(Exposure {
+                factor,
+                moves,
+                value,
+                scale: if id == QUOTE { value / SLOW } else { value }.max(1),
+                rate_ppm: units.saturating_mul(ppm),
+                unit_bits: ASSET_UNIT_BITS,
+                rounding: ROUNDING_UNITS * Amount::from(MICRO) + base_unit_rounding(&state),
+            });
+        }
         Ok(())
     }
+}
+
+fn standard_exposures(id: InstrumentId, instrument: &Instrument, prices: &Prices, lots: i64, profile: &mut Profile) {
+    let mark = lot_value(instrument, prices.mark);
+    let (is_long, size, one) = (lots > 0, lots.unsigned_abs(), u128::from(PPM));
+    let (least, most) = maintenance_rates(instrument, size);
+    match (instrument.kind, is_long) {
+        (InstrumentKind::EuropeanOption, _) => {
+            let index = lot_value(instrument, prices.index);
+            let (moves, ppm) = if is_long { (Move::Down, one) } else { (Move::Up, one + most) };
+            // An option's price moves by all of itself where its underlying's moves by a part.
+            profile.add_lots(Factor::Mark(id), moves, mark, mark.max(index / SLOW), size, ppm);
+            profile.add_lots(Factor::Index(id), Move::Up, index, index, size, most);
+        }
+        (_, true) => {
+            profile.add_lots(Factor::Mark(id), Move::Down, mark, mark, size, one.saturating_sub(least));
+            profile.add_lots(Factor::Mark(id), Move::Up, mark, mark, size, most.saturating_sub(one));
+        }
+        (_, false) => profile.add_lots(Factor::Mark(id), Move::Up, mark, mark, size, one + most),
+    }
+}
+
+fn portfolio_exposures(id: InstrumentId, instrument: &Instrument, prices: &Prices, lots: i64, profile: &mut Profile) {
+    let seconds = seconds_left(instrument, prices);
+    let kind = match instrument.kind {
+        InstrumentKind::EuropeanOption => PositionKind::Option {
+            strike: u64::from(instrument.strike_ticks) * MICRO,
+            is_call: instrument.is_call,
+            volatility_ppm: prices.volatility_ppm,
+            seconds,
+        },
+        _ => PositionKind::Linear,
+    };
+    let Prices { index, mark, .. } = *prices;
+    let position = PortfolioPosition { kind, lots, tick_value: instrument.tick_value, index, mark };
+    let rounding = Amount::try_from(rounding_bound(&position)).unwrap_or(Amount::MAX >> 32);
+    let rounding = rounding.saturating_mul(2 * Amount::from(MICRO));
+    // Slopes are millionths of a base unit for each tick; a lot that moves by a tick is worth so many base units.
+    let per_lot = |slope: Slope| {
+        let tick_value = u128::from(instrument.tick_value.max(1));
+        (slope.rise.div_ceil(tick_value), slope.fall.div_ceil(tick_value))
+    };
+    let (mark, index) = (lot_value(instrument, mark), lot_value(instrument, index));
+    let scale = if kind == PositionKind::Linear { mark } else { mark.max(index / SLOW) };
+    profile.add_slope(Factor::Mark(id), mark, scale, per_lot(mark_slope_bound(GRID, &position)), rounding);
+    profile.add_slope(Factor::Index(id), index, index, per_lot(price_slope_bound(GRID, &position)), rounding);
+    if kind == PositionKind::Linear {
+        return;
+    }
+    let slope = volatility_slope_bound(GRID, &position);
+    // Slopes are for a deviation of one, of which the factor's unit is a part; so are those for a volatility of one.
+    let scaled = |slope: Slope, unit: u128| {
+        (slope.rise.saturating_mul(MICRO.into()).div_ceil(unit), slope.fall.saturating_mul(MICRO.into()).div_ceil(unit))
+    };
+    let deviation = deviation(prices.volatility_ppm, seconds);
+    profile.add_slope(Factor::Deviation(id), deviation, deviation, scaled(slope.stdev, DEVIATION_ONE), rounding);
+    let volatility = Amount::from(prices.volatility_ppm);
+    profile.add_slope(Factor::Volatility(id), volatility, volatility, scaled(slope.volatility, MICRO.into()), rounding);
+}
+
+/// What a rise and a fall of the value of a balance in the grid cost, in millionths of the move.
+fn linear_slope_ppm(is_held: bool) -> (u128, u128) {
+    let lots = if is_held { 1 } else { -1 };
+    let position = PortfolioPosition { kind: PositionKind::Linear, lots, tick_value: 1, index: MICRO, mark: MICRO };
+    let (mark, index) = (mark_slope_bound(GRID, &position), price_slope_bound(GRID, &position));
+    (mark.rise.saturating_add(index.rise), mark.fall.saturating_add(index.fall))
+}
+
+/// Seconds from when an option's prices were made to its expiry.
+fn seconds_left(instrument: &Instrument, prices: &Prices) -> u64 {
+    instrument.expiry_seconds.saturating_sub(prices.updated_seconds)
+}
+
+/// The standard deviation of an option's underlying until expiry, in parts of [`DEVIATION_ONE`], rounded down.
+fn deviation(volatility_ppm: u32, seconds: u64) -> Amount {
+    let unit = U256::from(DEVIATION_ONE / u128::from(MICRO));
+    let variance = U256::from(volatility_ppm).pow(U256::from(2)) * U256::from(seconds) * unit * unit;
+    (variance / U256::from(YEAR_SECONDS)).root(2).saturating_to()
 }
 
 /// What two base units are worth, in millionths of a quote base unit, rounded up: settling interest may round that much.

@@ -25,6 +25,10 @@ pub(crate) enum Factor {
     Funding(InstrumentId),
     /// The index of an instrument.
     Index(InstrumentId),
+    /// The standard deviation of an option's underlying until expiry, in parts of 10^12.
+    Deviation(InstrumentId),
+    /// The volatility of an option's underlying, in millionths.
+    Volatility(InstrumentId),
     /// What is held of an asset: price × supply index.
     Held(AssetId),
     /// What is owed of an asset: price × borrow index.
@@ -38,6 +42,8 @@ impl Factor {
             Self::Mark(id) => (1, id.0),
             Self::Funding(id) => (2, id.0),
             Self::Index(id) => (3, id.0),
+            Self::Deviation(id) => (4, id.0),
+            Self::Volatility(id) => (7, id.0),
             Self::Held(id) => (5, id.0),
             Self::Owed(id) => (6, id.0),
         };
@@ -51,8 +57,10 @@ impl Factor {
             1 => Self::Mark(InstrumentId(id)),
             2 => Self::Funding(InstrumentId(id)),
             3 => Self::Index(InstrumentId(id)),
+            4 => Self::Deviation(InstrumentId(id)),
             5 => Self::Held(AssetId(id)),
             6 => Self::Owed(AssetId(id)),
+            7 => Self::Volatility(InstrumentId(id)),
             _ => return None,
         })
     }
