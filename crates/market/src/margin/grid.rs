@@ -5,6 +5,10 @@
 //! is in the grid only then, with its value as a position of so many quote base units, held or owed, and then it has no haircut and no
 //! debt weight of its own: what is held against a short perpetual is a hedge. Assets without derivatives keep their haircuts and weights.
 //!
+//! Prices move over the range of [`Grid::PARAMETERS`], or over a wider one where standard margin asks for more: the largest maintenance rate
+//! of the underlying's positions in the tiers that their sizes reach, and its asset's haircut or debt weight. So a position by itself never
+//! needs less in the grid than alone because its underlying moves more than most.
+//!
 //! Open orders add to the initial requirement what they would add in standard margin. An option's time runs up to when its prices were
 //! made, so that between prices nothing moves by itself.
 
@@ -13,7 +17,7 @@ use crate::gas;
 use crate::layout::{Instrument, InstrumentKind, Prices};
 use crate::market::Market;
 use crate::portfolio::{GridParameters, PortfolioPosition, PositionKind, UnderlyingPositions, underlying_margin};
-use crate::types::{Amount, AssetId, FeedId, InstrumentId, MICRO};
+use crate::types::{Amount, AssetId, FeedId, InstrumentId, MICRO, PPM, Ppm};
 use crate::{assets::Asset, error::MarketError};
 use alloc::vec::Vec;
 
@@ -33,6 +37,8 @@ pub(crate) struct Item {
     pub feed: FeedId,
     /// What it comes from.
     pub source: Source,
+    /// How far its price has to be able to move, in millionths.
+    pub range_ppm: Ppm,
     /// As the grid sees it.
     pub position: PortfolioPosition,
 }
@@ -45,7 +51,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The grid of all underlyings.
+    /// The grid, of underlyings that do not move more than most.
     pub const PARAMETERS: &GridParameters<'static> = &GridParameters::DEFAULT;
 
     /// Whether an underlying has a derivative position, so that its asset is in the grid.
@@ -56,20 +62,29 @@ impl Grid {
     /// Adds a balance of this value.
     pub fn push_balance(&mut self, id: AssetId, asset: &Asset, value: Amount) {
         let lots = value.clamp(i128::from(-i64::MAX), i128::from(i64::MAX)) as i64;
+        let range_ppm = if value >= 0 { asset.haircut_ppm } else { asset.debt_weight_ppm };
         let position = PortfolioPosition { kind: PositionKind::Linear, lots, tick_value: 1, index: MICRO, mark: MICRO };
-        self.items.push(Item { feed: asset.feed, source: Source::Asset(id), position });
+        self.items.push(Item { feed: asset.feed, source: Source::Asset(id), range_ppm, position });
+    }
+
+    /// The items by underlying, each with its grid.
+    pub fn underlyings(&mut self) -> impl Iterator<Item = (GridParameters<'static>, &[Item])> {
+        // Stable, so that the order within an underlying is that of the lists.
+        self.items.sort_by_key(|item| item.feed);
+        self.items.chunk_by(|a, b| a.feed == b.feed).map(|items| {
+            let widest = items.iter().map(|item| item.range_ppm).max().unwrap_or_default();
+            let price_range_ppm = widest.clamp(Self::PARAMETERS.price_range_ppm, PPM);
+            (GridParameters { price_range_ppm, ..*Self::PARAMETERS }, items)
+        })
     }
 
     /// Adds what each underlying requires.
     pub fn require(mut self, health: &mut Health) {
-        // Stable, so that the order within an underlying is that of the lists.
-        self.items.sort_by_key(|item| item.feed);
         let mut positions = Vec::with_capacity(self.items.len());
-        for underlying in self.items.chunk_by(|a, b| a.feed == b.feed) {
+        for (parameters, items) in self.underlyings() {
             positions.clear();
-            positions.extend(underlying.iter().map(|item| item.position));
-            let margin =
-                underlying_margin(&UnderlyingPositions { parameters: Self::PARAMETERS, positions: &positions });
+            positions.extend(items.iter().map(|item| item.position));
+            let margin = underlying_margin(&UnderlyingPositions { parameters: &parameters, positions: &positions });
             health.require(margin.initial, margin.maintenance);
         }
     }
@@ -101,8 +116,10 @@ impl Market<'_, '_> {
             },
         };
         let Prices { index, mark, .. } = *prices;
+        let tier = lots.unsigned_abs().checked_div(terms.tier_lots).unwrap_or(0).min(u64::from(PPM)) as u32;
+        let range_ppm = terms.maintenance_ppm.saturating_add(terms.tier_step_ppm.saturating_mul(tier));
         let position = PortfolioPosition { kind, lots, tick_value: terms.tick_value, index, mark };
-        grid.items.push(Item { feed, source: Source::Instrument(id), position });
+        grid.items.push(Item { feed, source: Source::Instrument(id), range_ppm, position });
         Ok(())
     }
 }
