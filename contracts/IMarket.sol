@@ -96,6 +96,8 @@ interface IMarket {
 
     /// @notice Moves an asset to another account. As `withdraw` for the sender.
     function transfer(uint32 from, uint32 to, uint16 asset, uint128 amount) external;
+    /// @notice Pays the insurance fund its part of the interest on an asset. Anyone may ask for it.
+    function collectReserve(uint16 asset) external returns (uint256 amount);
 
     /// @notice What an account holds of an asset, with interest up to now; negative is owed.
     function balanceOf(uint32 account, uint16 asset) external view returns (int256 amount);

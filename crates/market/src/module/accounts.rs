@@ -9,6 +9,7 @@ use crate::market::Market;
 use crate::positions::to_i256;
 use crate::types::{AccountId, AssetId, InstrumentId};
 use alloc::vec::Vec;
+use alloy_primitives::U256;
 use alloy_sol_types::SolCall;
 
 /// Calls that change something.
@@ -39,6 +40,11 @@ pub(super) fn run(market: &mut Market<'_, '_>, call: &Calls) -> Part {
             let (from, to) = (AccountId(call.from), AccountId(call.to));
             market.transfer(from, to, AssetId(call.asset), call.amount)?;
             Vec::new()
+        }
+        Calls::collectReserve(call) => {
+            market.meter.charge(gas::BALANCE_MOVE)?;
+            let amount = market.collect_reserve(AssetId(call.asset))?;
+            IMarket::collectReserveCall::abi_encode_returns(&U256::from(amount.unsigned_abs()))
         }
         Calls::deposit(call) => {
             market.meter.charge(gas::BALANCE_MOVE)?;
