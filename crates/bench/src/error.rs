@@ -126,6 +126,13 @@ pub enum BenchError {
         /// Gas that executing the transactions used.
         found: u64,
     },
+    /// A scenario of the market does not run.
+    Scenario {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// A node could not be reached, or answered something else than what was asked.
     Rpc {
         /// Its address.
@@ -176,6 +183,7 @@ impl fmt::Display for BenchError {
             Self::GasUsed { case, engine, header, found } => {
                 write!(f, "case {case}: gasUsed is {header}, executing its transactions with {engine} used {found}")
             }
+            Self::Scenario { name, reason } => write!(f, "{name}: {reason}"),
             Self::Rpc { server, reason } => write!(f, "{server}: {reason}"),
             Self::RpcMismatch { case, rialto, peer } => {
                 write!(f, "case {case}: rialto answers {rialto}, the peer answers {peer}")

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Namespaces that `all` stands for.
-pub const ALL_NAMESPACES: [&str; 8] = ["admin", "debug", "eth", "net", "ots", "testing", "txpool", "web3"];
+pub const ALL_NAMESPACES: [&str; 9] = ["admin", "debug", "eth", "market", "net", "ots", "testing", "txpool", "web3"];
 /// Those that dev mode adds.
 pub const DEV_NAMESPACES: [&str; 3] = ["anvil", "evm", "hardhat"];
 /// The secret's file in the data directory where nothing is said.

@@ -2,6 +2,8 @@
 
 use crate::{CliError, Verdict};
 use clap::Args;
+use rialto_bench::{parse_scenario, run_scenario};
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -18,6 +20,17 @@ pub struct SimulateArgs {
 
 /// Runs the command.
 pub fn run(args: &SimulateArgs, is_json: bool, out: &mut dyn Write) -> Result<Verdict, CliError> {
-    let _ = (args, is_json, out);
+    let text = fs::read_to_string(&args.scenario).map_err(|error| CliError::file(&args.scenario, error))?;
+    let scenario = parse_scenario(&args.scenario.display().to_string(), &text)?;
+    let report = run_scenario(&scenario)?;
+    if let Some(file) = &args.chart {
+        fs::write(file, report.chart()).map_err(|error| CliError::file(file, error))?;
+    }
+    if is_json {
+        let text = serde_json::to_string(&report).map_err(|error| CliError::Output(error.into()))?;
+        writeln!(out, "{text}")?;
+    } else {
+        write!(out, "{report}")?;
+    }
     Ok(Verdict::Passed)
 }
