@@ -66,7 +66,7 @@ pub(super) const fn quotient<const S: u32>(n: i128, d: u128) -> i128 {
     } else {
         (scaled << (-excess & 127)) as i128
     };
-    if n < 0 { -result } else { result }
+    if n < 0 { result.wrapping_neg() } else { result }
 }
 
 /// The square root of `a` with `S` fraction bits, for an even `S` from 64 to 120. Error below one unit and 2^-121 relative.
