@@ -4,13 +4,17 @@
 use alloy_primitives::{Address, LogData, U256, address};
 use alloy_sol_types::{SolCall, SolEvent, SolInterface};
 use rialto_market::abi::{IMarket, IMarketActions as Actions};
+use rialto_market::book::Order;
+use rialto_market::layout::{Account, Balance, Position, Prices};
 use rialto_market::module::MarketModule;
 use rialto_market::oracle::NewPrice;
+use rialto_market::orders::lists::{OrderCount, OrderList, OrderPlace};
+use rialto_market::orders::triggers::TriggerOrdersOf;
 use rialto_market::records::Records;
-use rialto_market::types::{AccountId, BlockInfo, FeedId, InstrumentId};
+use rialto_market::types::{AccountId, AssetId, BlockInfo, FeedId, InstrumentId, Side};
 use rialto_market::{MARKET_ADDRESS, Market, MarketError, Meter};
 use rialto_state::{AccountId as JournalAccountId, Journal, MemoryState};
-use rialto_vm::{BlockContext, ModuleCall, ModuleOutcome, NativeModule};
+use rialto_vm::{BlockContext, ModuleCall, ModuleOutcome, NativeModule, OutwardCall, OutwardResult};
 
 /// Who calls.
 pub type Owner = Address;
@@ -86,7 +90,7 @@ impl World {
     /// Adds to a balance, as a deposit does.
     pub fn fund(&mut self, account: u32, asset: u16, amount: i128) {
         self.operate(Address::ZERO, |market| {
-            let (account, asset) = (AccountId(account), rialto_market::types::AssetId(asset));
+            let (account, asset) = (AccountId(account), AssetId(asset));
             market.records().update(asset, |state: &mut rialto_market::AssetState| {
                 state.custody = state.custody.checked_add_signed(amount).unwrap();
             })?;
@@ -200,6 +204,56 @@ impl World {
         slots
     }
 
+    /// Ends the block as the machine does; the violation, if there is one.
+    pub fn end_block(&mut self) -> Result<(), String> {
+        let ended = MarketModule.end_block(&mut self.journal, self.module, &self.block).unwrap();
+        self.journal.end_tx(true);
+        ended.map_err(|violation| violation.text)
+    }
+
+    /// A call that is a transaction, with `contract` answering the calls that the market makes: whether it succeeds, and with what.
+    pub fn transact_with(
+        &mut self,
+        caller: Address,
+        input: &[u8],
+        mut contract: impl FnMut(&mut Self, &OutwardCall) -> (bool, Vec<u8>),
+    ) -> Ended {
+        let checkpoint = self.journal.checkpoint();
+        let block = self.block.clone();
+        let call = ModuleCall {
+            caller,
+            value: U256::ZERO,
+            input,
+            gas_limit: GAS,
+            is_static: false,
+            account: self.module,
+            is_delegated: false,
+            block: &block,
+        };
+        let mut output = Vec::new();
+        let mut outcome = MarketModule.call(&mut self.journal, call, &mut output).unwrap();
+        let ended = loop {
+            match outcome {
+                ModuleOutcome::Success { gas_used } => break Ended::Success { output, gas_used },
+                ModuleOutcome::Revert { gas_used } => break Ended::Revert { output, gas_used },
+                ModuleOutcome::Halt => break Ended::Halt,
+                ModuleOutcome::Call(outward) => {
+                    let (success, answer) = contract(self, &outward);
+                    let result = OutwardResult { success, output: &answer };
+                    output.clear();
+                    outcome = MarketModule
+                        .resume(&mut self.journal, call, outward.continuation, result, &mut output)
+                        .unwrap();
+                }
+            }
+        };
+        if !matches!(ended, Ended::Success { .. }) {
+            self.journal.revert(checkpoint);
+        }
+        self.journal.end_tx(true);
+        ended
+    }
+
     pub fn module(&self) -> JournalAccountId {
         self.module
     }
@@ -233,6 +287,84 @@ impl World {
         }
         book
     }
+}
+
+/// Accounts that tests open, and those that the market has for itself.
+pub fn all_accounts(opened: u32) -> impl Iterator<Item = AccountId> {
+    (1..=3).chain(16..16 + opened).map(AccountId)
+}
+
+/// What holds between any two transactions: money is conserved to the last unit, as many lots are long as short, the book holds the
+/// orders that accounts have, and reservations are the lots of those orders.
+pub fn check(world: &mut World, opened: u32, what: &str) {
+    world.operate(Address::ZERO, |market| {
+        for asset in [AssetId(1), AssetId(2)] {
+            let state = market.accrued(asset)?;
+            let mut sum = state.pool;
+            for id in all_accounts(opened) {
+                sum += market.records().get::<Balance>((id, asset))?.amount;
+                for instrument in [PERPETUAL, SPOT, OPTION].map(InstrumentId).into_iter().filter(|_| asset.0 == 1) {
+                    sum -= market.records().get::<Position>((id, instrument))?.cost;
+                }
+            }
+            if asset.0 == 1 {
+                for instrument in [PERPETUAL, OPTION].map(InstrumentId) {
+                    sum += market.records().get::<Prices>(instrument)?.funding_pool;
+                }
+            }
+            assert_eq!(sum, state.custody as i128, "{what}: conservation of asset {}", asset.0);
+        }
+        let mut orders = std::collections::BTreeMap::new();
+        for instrument in [PERPETUAL, SPOT, OPTION].map(InstrumentId) {
+            check_book(market, instrument, opened, &mut orders, what)?;
+        }
+        for id in all_accounts(opened) {
+            let triggers = market.records().get::<TriggerOrdersOf>(id)?.numbers().len();
+            let account = market.records().get::<Account>(id)?;
+            let resting = orders.get(&id).copied().unwrap_or(0_usize);
+            assert_eq!(usize::from(account.orders), resting + triggers, "{what}: orders of account {}", id.0);
+        }
+        Ok(())
+    });
+}
+
+fn check_book(
+    market: &mut Market<'_, '_>,
+    instrument: InstrumentId,
+    opened: u32,
+    orders: &mut std::collections::BTreeMap<AccountId, usize>,
+    what: &str,
+) -> Result<(), MarketError> {
+    let mut levels = std::collections::BTreeMap::new();
+    let (mut long, mut short) = (0, 0);
+    for id in all_accounts(opened) {
+        let position = market.records().get::<Position>((id, instrument))?;
+        long += position.lots.max(0);
+        short -= position.lots.min(0);
+        let mut reserved = [0_u64; 2];
+        let count = market.records().get::<OrderCount>((id, instrument))?.count;
+        *orders.entry(id).or_default() += count as usize;
+        for at in 0..count {
+            let list = market.records().get::<OrderList>((id, instrument, at / 8))?;
+            let handle = list.handles[(at % 8) as usize];
+            assert_eq!(market.records().get::<OrderPlace>((instrument, handle))?.at, at, "{what}: place of {handle}");
+            let order = market.records().get::<Order>((instrument, handle))?;
+            assert_eq!(order.account, id, "{what}: order {handle}");
+            reserved[order.side as usize] += order.lots;
+            *levels.entry((order.side as usize, order.ticks)).or_insert(0) += order.lots;
+        }
+        assert_eq!(reserved, [position.bid_lots, position.ask_lots], "{what}: reserved lots of account {}", id.0);
+    }
+    assert_eq!(long, short, "{what}: long and short of {}", instrument.0);
+    for (number, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
+        let depth = market.book_depth(instrument, side, u32::MAX)?;
+        let mut seen: Vec<(u32, u64)> = depth.iter().map(|level| (level.ticks, level.lots)).collect();
+        seen.sort_unstable();
+        let listed: Vec<(u32, u64)> =
+            levels.iter().filter(|((side, _), _)| *side == number).map(|((_, ticks), lots)| (*ticks, *lots)).collect();
+        assert_eq!(seen, listed, "{what}: levels of {}", instrument.0);
+    }
+    Ok(())
 }
 
 /// An error as `Name(arguments)`.
