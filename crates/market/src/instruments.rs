@@ -46,7 +46,7 @@ impl Market<'_, '_> {
     }
 
     /// Lists an instrument.
-    pub(crate) fn list_instrument(
+    pub fn list_instrument(
         &mut self,
         terms: &IMarketActions::InstrumentTerms,
     ) -> Result<InstrumentId, MarketError> {
@@ -135,7 +135,7 @@ impl Market<'_, '_> {
     }
 
     /// Changes parameters of an instrument: all of them, or none.
-    pub(crate) fn set_instrument(
+    pub fn set_instrument(
         &mut self,
         id: InstrumentId,
         settings: &[IMarketActions::Setting],
@@ -167,7 +167,7 @@ impl Market<'_, '_> {
     }
 
     /// Sets what may be done with an instrument. What is settled stays so.
-    pub(crate) fn set_status(&mut self, id: InstrumentId, status: u8) -> Result<(), MarketError> {
+    pub fn set_status(&mut self, id: InstrumentId, status: u8) -> Result<(), MarketError> {
         in_range("status", status.into(), 0, 2)?;
         let mut instrument = self.instrument(id)?;
         if instrument.status == InstrumentStatus::Settled {

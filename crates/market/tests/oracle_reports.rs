@@ -224,7 +224,7 @@ fn the_signed_hash_is_that_of_eip_712() {
     let expected = keccak256([&[0x19, 0x01][..], domain_hash.as_slice(), report_hash.as_slice()].concat());
     assert_eq!(signing_hash(&report, U256::from(CHAIN)), expected);
     // Pinned: what signers sign does not change unnoticed.
-    assert_eq!(keccak256(report_type), b256!("0000000000000000000000000000000000000000000000000000000000000000"));
+    assert_eq!(keccak256(report_type), b256!("b9e829f1b3ca25be4edd84556d13cc89cb284917cb043d9e3a1cc0fb96acca71"));
 }
 
 #[test]
