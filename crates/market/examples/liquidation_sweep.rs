@@ -10,7 +10,9 @@ use std::time::Instant;
 fn main() {
     let given: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let sizes = if given.is_empty() { vec![1_000, 10_000, 100_000] } else { given };
-    println!("accounts  gap %   looked at   queued   find ms   per account us   steps   per step us   blocks   complete");
+    println!(
+        "accounts  gap %   looked at   queued   find ms   per account us   steps   per step us   blocks   complete"
+    );
     for accounts in sizes {
         for gap in [10_000_i64, 200_000] {
             row(accounts, gap);

@@ -104,7 +104,13 @@ gas_table! {
     /// Looking at an account that may have to give up profit.
     WINNER_VISIT = 1_500;
     /// Most that one step of a liquidation may cost.
-    LIQUIDATION_STEP_MOST = 10_000_000;
+    LIQUIDATION_STEP_MOST = 25_000_000;
+    /// Most that one order of a liquidation may cost.
+    LIQUIDATION_ORDER_MOST = 12_000_000;
+    /// What a step needs after its orders.
+    LIQUIDATION_STEP_REST = 8_000_000;
+    /// Most that a round of deleveraging may cost.
+    LIQUIDATION_ROUND_MOST = 60_000_000;
 
     // ---- prices ----
     /// A signer's report: hashing it and recovering its signer.
@@ -132,7 +138,7 @@ gas_table! {
     /// Budget for finding accounts below maintenance, after each acceptance of prices and at the end of a block.
     RISK_BUDGET = 200_000_000;
     /// Budget of liquidations, likewise.
-    LIQUIDATION_BUDGET = 60_000_000;
+    LIQUIDATION_BUDGET = 150_000_000;
     /// Budget of crossed triggers after one acceptance of prices.
     TRIGGER_BUDGET = 20_000_000;
     /// Budget of expired orders after one acceptance of prices.

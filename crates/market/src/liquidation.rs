@@ -40,6 +40,7 @@ use crate::error::MarketError;
 use crate::gas;
 use crate::market::Market;
 use core::fmt;
+use steps::Payer;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl Market<'_, '_> {
     pub(crate) fn sweep_within(&mut self, find_gas: u64, budget_gas: u64) -> Result<Sweep, MarketError> {
         let mut report = Sweep::default();
         let ((), found_gas) = self.on_budget(find_gas, |market| market.risk_sweep(&mut report))?;
-        let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX))?;
+        let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX, Payer::Block))?;
         report.steps = steps;
         // A loss that was socialised is a move of a factor.
         let left = find_gas.saturating_sub(found_gas);
@@ -120,7 +121,7 @@ impl Market<'_, '_> {
 
     /// Goes on with liquidations at the caller's expense. Returns how many steps were made.
     pub(crate) fn liquidate(&mut self, most_accounts: u32) -> Result<u32, MarketError> {
-        self.liquidate_queued(most_accounts)
+        self.liquidate_queued(most_accounts, Payer::Caller)
     }
 
     /// Whether no account is below maintenance that was neither processed nor queued. To be asked after the block's last sweep.

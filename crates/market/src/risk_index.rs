@@ -100,12 +100,7 @@ impl Market<'_, '_> {
 
     /// Sets an account's triggers for its present profile, or queues it if it is below maintenance, which is the answer. Where `may_keep`, triggers
     /// that are safe stay.
-    pub(crate) fn watch(
-        &mut self,
-        account: AccountId,
-        profile: &Profile,
-        may_keep: bool,
-    ) -> Result<bool, MarketError> {
+    pub(crate) fn watch(&mut self, account: AccountId, profile: &Profile, may_keep: bool) -> Result<bool, MarketError> {
         if profile.exposures.is_empty() && profile.slack >= 0 {
             self.triggers_remove(account)?;
             return Ok(false);

@@ -5,12 +5,14 @@
 //! pair, and perpetuals at 1,000.0 quote units. A tick is 0.1 quote units and a lot a hundredth, so that a lot is worth 10 quote units at the beginning. What comes
 //! in from outside is in custody, so that conservation is checked against that.
 
+use crate::MARKET_ADDRESS;
 use crate::assets::{Asset, AssetState, PRICE_ONE};
 use crate::error::{MarketError, Rejection};
 use crate::feeds::Feed;
 use crate::gas;
 use crate::layout::{
-    Account, AccountStatus, Balance, FIRST_ACCOUNT, Globals, Instrument, InstrumentKind, Position, Prices, QUOTE,
+    Account, AccountStatus, Balance, FIRST_ACCOUNT, Globals, Instrument, InstrumentKind, MarginMode, Position, Prices,
+    QUOTE,
 };
 use crate::liquidation::{Case, Incomplete, LiquidationQueue, QueueEntry, Sweep};
 use crate::margin::Health;
@@ -18,10 +20,12 @@ use crate::margin::standard::position_equity;
 use crate::market::Market;
 use crate::meter::Meter;
 use crate::orders::request::{OrderRequest, TimeInForce};
+use crate::pricing::option_mark;
 use crate::records::Records;
 use crate::risk_index::{RiskTrigger, Watch};
-use crate::types::{AccountId, Amount, AssetId, BlockInfo, FeedId, InstrumentId, Lots, MICRO, OrderId, PPM, Ppm, Side, Ticks};
-use crate::MARKET_ADDRESS;
+use crate::types::{
+    AccountId, Amount, AssetId, BlockInfo, FeedId, InstrumentId, Lots, MICRO, OrderId, PPM, Ppm, Side, Ticks,
+};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,6 +54,7 @@ pub struct Scenario {
     block: BlockInfo,
     accounts: u32,
     instruments: u16,
+    options: Vec<InstrumentId>,
     /// Events of the last operation.
     pub events: Vec<LogData>,
 }
@@ -112,7 +117,8 @@ impl Scenario {
         let _ = journal.load(module);
         let block = BlockInfo { number: 1, timestamp_seconds: 1_000_000, chain_id: U256::ONE };
         let instruments = FIRST_PERPETUAL + perpetuals;
-        let mut scenario = Self { journal, module, block, accounts: 0, instruments, events: Vec::new() };
+        let (options, events) = (Vec::new(), Vec::new());
+        let mut scenario = Self { journal, module, block, accounts: 0, instruments, options, events };
         scenario.force(|market| {
             market.add_asset(Asset {
                 token: Address::with_last_byte(1),
@@ -129,7 +135,10 @@ impl Scenario {
                 let kind = if id == SPOT.0 { InstrumentKind::Spot } else { InstrumentKind::Perpetual };
                 let price = u64::from(START_TICKS) * MICRO;
                 market.records.set(InstrumentId(id), terms(kind))?;
-                market.records.set(InstrumentId(id), Prices { mark: price, index: price, updated_seconds: 1, ..Prices::default() })?;
+                market.records.set(
+                    InstrumentId(id),
+                    Prices { mark: price, index: price, updated_seconds: 1, ..Prices::default() },
+                )?;
             }
             market.records.update((), |globals: &mut Globals| globals.next_instrument = instruments)?;
             Ok(())
@@ -184,6 +193,55 @@ impl Scenario {
     /// All perpetuals.
     pub fn perpetuals(&self) -> impl Iterator<Item = InstrumentId> + use<> {
         (FIRST_PERPETUAL..self.instruments).map(InstrumentId)
+    }
+
+    /// Lists an option on the first perpetual, a year from expiry, and says which instrument it is.
+    pub fn list_option(&mut self, strike_ticks: Ticks, is_call: bool) -> InstrumentId {
+        let expiry_seconds = self.block.timestamp_seconds + 31_536_000;
+        let id = self.force(|market| {
+            let id = market.records.update((), |globals: &mut Globals| {
+                globals.next_instrument += 1;
+                InstrumentId(globals.next_instrument - 1)
+            })?;
+            let underlying = InstrumentId(FIRST_PERPETUAL);
+            let (initial_ppm, maintenance_ppm) = (150_000, 75_000);
+            let terms = Instrument {
+                expiry_seconds,
+                strike_ticks,
+                is_call,
+                underlying,
+                initial_ppm,
+                maintenance_ppm,
+                ..terms(InstrumentKind::EuropeanOption)
+            };
+            market.records.set(id, terms)?;
+            Ok(id)
+        });
+        self.options.push(id);
+        self.set_volatility(id, 600_000);
+        id
+    }
+
+    /// Sets an option's volatility, takes over its underlying's index, and values it.
+    pub fn set_volatility(&mut self, id: InstrumentId, volatility_ppm: u32) {
+        let now_seconds = self.block.timestamp_seconds;
+        self.force(|market| {
+            let terms = market.instrument(id)?;
+            let index = market.records.get::<Prices>(terms.underlying)?.index;
+            let seconds = terms.expiry_seconds.saturating_sub(now_seconds);
+            let strike = u64::from(terms.strike_ticks) * MICRO;
+            let mark = option_mark(index, strike, volatility_ppm, seconds, terms.is_call);
+            market.records.update(id, |prices: &mut Prices| {
+                (prices.mark, prices.index, prices.volatility_ppm) = (mark, index, volatility_ppm);
+                prices.updated_seconds = now_seconds;
+            })?;
+            Ok(())
+        });
+    }
+
+    /// Switches an account's margin mode, if it has the margin.
+    pub fn set_margin_mode(&mut self, account: AccountId, mode: MarginMode) -> Result<(), Rejection> {
+        self.run(owner(account), |market| market.set_margin_mode(account, mode as u8))
     }
 
     /// As though so much had been deposited.
@@ -267,9 +325,14 @@ impl Scenario {
         });
     }
 
+    /// An instrument's mark.
+    pub fn mark(&mut self, instrument: InstrumentId) -> u64 {
+        self.force(|market| Ok(market.records.get::<Prices>(instrument)?.mark))
+    }
+
     /// Moves an instrument's mark by a share of itself, which may be negative.
     pub fn move_mark(&mut self, instrument: InstrumentId, by_ppm: i64) {
-        let mark = self.force(|market| Ok(market.records.get::<Prices>(instrument)?.mark));
+        let mark = self.mark(instrument);
         let moved = i128::from(mark) * i128::from(i64::from(PPM) + by_ppm) / i128::from(PPM);
         self.set_mark(instrument, moved.clamp(1, i128::from(u32::MAX) * i128::from(MICRO)) as u64);
     }
@@ -388,7 +451,7 @@ impl Scenario {
     /// Conservation of money to the last unit, and that the queue and the index are what they say; the text says what is not so.
     pub fn audit(&mut self) -> Result<(), String> {
         let accounts: Vec<AccountId> = self.accounts().collect();
-        let perpetuals: Vec<InstrumentId> = self.perpetuals().collect();
+        let perpetuals: Vec<InstrumentId> = self.perpetuals().chain(self.options.iter().copied()).collect();
         self.force(|market| {
             for asset in [QUOTE, COIN] {
                 if let Err(text) = audit_asset(market, asset, &accounts, &perpetuals)? {

@@ -52,9 +52,8 @@ fn round(scenario: &mut Scenario, instrument: InstrumentId) -> (Amount, Vec<Winn
             debt += (-scenario.health(account).equity).max(0);
         } else if lots < 0 {
             let (profit, equity) = (scenario.profit(account, instrument), scenario.health(account).equity);
-            let mark = scenario.force(|market| {
-                Ok(market.records().get::<rialto_market::layout::Prices>(instrument)?.mark)
-            });
+            let mark =
+                scenario.force(|market| Ok(market.records().get::<rialto_market::layout::Prices>(instrument)?.mark));
             let notional = Amount::from(-lots) * Amount::from(mark) * 1_000 / 1_000_000;
             winners.push(Winner { profit, notional, equity });
         }
@@ -83,10 +82,7 @@ fn regret_on_a_replayed_crash() {
             let (debt, winners) = round(&mut scenario, instrument);
             let profits: Vec<_> = winners.iter().map(|winner| winner.profit).collect();
             debts += debt;
-            for (sum, cuts) in [
-                (&mut proportional, pro_rata(debt, &profits)),
-                (&mut queued, queue(debt, &winners)),
-            ] {
+            for (sum, cuts) in [(&mut proportional, pro_rata(debt, &profits)), (&mut queued, queue(debt, &winners))] {
                 let regret = regret(debt, &profits, &cuts);
                 sum.overshoot += regret.overshoot;
                 sum.shortfall += regret.shortfall;

@@ -33,23 +33,24 @@ struct Run {
 
 fn runs() -> impl Strategy<Value = Run> {
     let amounts = || prop_oneof![Just(0_i128), Just(500 * UNIT), Just(100_000 * UNIT)];
-    let market = (1..u64::MAX, 2_u32..40, 1_u16..4, prop_oneof![Just(0_u64), Just(500), Just(1_000_000)], amounts(), amounts())
-        .prop_map(|(seed, accounts, perpetuals, depth_lots, insurance, backstop)| LeveragedMarket {
-            accounts,
-            perpetuals,
-            depth_lots,
-            insurance,
-            backstop,
-            seed,
-            ..LeveragedMarket::default()
-        });
+    let market =
+        (1..u64::MAX, 2_u32..40, 1_u16..4, prop_oneof![Just(0_u64), Just(500), Just(1_000_000)], amounts(), amounts())
+            .prop_map(|(seed, accounts, perpetuals, depth_lots, insurance, backstop)| LeveragedMarket {
+                accounts,
+                perpetuals,
+                depth_lots,
+                insurance,
+                backstop,
+                seed,
+                ..LeveragedMarket::default()
+            });
     let by_ppm = || prop_oneof![-30_000_i64..30_000, -400_000_i64..600_000];
     let step = prop_oneof![
         3 => (0_usize..3, by_ppm()).prop_map(|(perpetual, by_ppm)| Step::Gap { perpetual, by_ppm }),
         2 => by_ppm().prop_map(|by_ppm| Step::GapAll { by_ppm }),
         1 => (0_usize..3, -400_000_000_000_i64..400_000_000_000)
             .prop_map(|(perpetual, growth)| Step::Fund { perpetual, growth }),
-        4 => (prop_oneof![Just(0_u64), Just(150_000), Just(u64::MAX)], prop_oneof![Just(0_u64), Just(12_000_000), Just(u64::MAX)])
+        4 => (prop_oneof![Just(0_u64), Just(150_000), Just(u64::MAX)], prop_oneof![Just(0_u64), Just(86_000_000), Just(u64::MAX)])
             .prop_map(|(find_gas, gas)| Step::Sweep { find_gas, gas }),
         3 => (1_u64..100_000).prop_map(|seconds| Step::Block { seconds }),
         3 => any::<u64>().prop_map(|random| Step::Keeper { random }),
@@ -80,7 +81,9 @@ impl World {
     fn run(&mut self, step: &Step) -> Result<(), TestCaseError> {
         let perpetuals: Vec<_> = self.scenario.perpetuals().collect();
         match *step {
-            Step::Gap { perpetual, by_ppm } => self.scenario.move_mark(perpetuals[perpetual % perpetuals.len()], by_ppm),
+            Step::Gap { perpetual, by_ppm } => {
+                self.scenario.move_mark(perpetuals[perpetual % perpetuals.len()], by_ppm)
+            }
             Step::GapAll { by_ppm } => {
                 for perpetual in perpetuals {
                     self.scenario.move_mark(perpetual, by_ppm);
@@ -97,9 +100,9 @@ impl World {
             }
             Step::LeaveBackstop { share_ppm } => {
                 let keeper = self.keeper;
-                let own = self.scenario.force(|market| {
-                    Ok(market.records().get::<rialto_market::BackstopShares>(keeper)?.shares)
-                });
+                let own = self
+                    .scenario
+                    .force(|market| Ok(market.records().get::<rialto_market::BackstopShares>(keeper)?.shares));
                 let shares = own.unsigned_abs() * u128::from(share_ppm) / 1_000_000;
                 let _ = self.scenario.withdraw_backstop(keeper, shares);
             }
@@ -122,7 +125,10 @@ impl World {
                 if self.scenario.take_auction(self.keeper, *account, perpetual, lots).is_ok() {
                     self.totals.auctions += 1;
                     let after = self.scenario.health(*account).equity;
-                    prop_assert!(after >= 0 || after >= before, "a keeper makes {account:?} bankrupt: {before} to {after}");
+                    prop_assert!(
+                        after >= 0 || after >= before,
+                        "a keeper makes {account:?} bankrupt: {before} to {after}"
+                    );
                     return Ok(());
                 }
             }

@@ -7,7 +7,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
-use rialto_market::layout::{AccountStatus, QUOTE};
+use rialto_market::layout::{AccountStatus, Instrument, InstrumentStatus, MarginMode, QUOTE};
 use rialto_market::testing::{COIN, LeveragedMarket, Scenario, UNIT};
 use rialto_market::types::{AccountId, InstrumentId};
 use std::cell::Cell;
@@ -26,6 +26,10 @@ enum Step {
     Coin { price: i64 },
     Fund { perpetual: u16, growth: i64 },
     Wait { seconds: u64 },
+    TradeOption { buyer: usize, seller: usize, option: usize, lots: u64, part_ppm: u32 },
+    Volatility { option: usize, ppm: u32 },
+    Settle { option: usize },
+    Mode { user: usize, portfolio: bool },
     Sweep,
 }
 
@@ -46,6 +50,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (perpetual(), -400_000_000_000_i64..400_000_000_000)
             .prop_map(|(perpetual, growth)| Step::Fund { perpetual, growth }),
         2 => (1_u64..10_000_000).prop_map(|seconds| Step::Wait { seconds }),
+        3 => (user(), user(), 0_usize..2, 1_u64..500, 500_000_u32..1_500_000)
+            .prop_map(|(buyer, seller, option, lots, part_ppm)| Step::TradeOption { buyer, seller, option, lots, part_ppm }),
+        3 => (0_usize..2, 50_000_u32..2_000_000).prop_map(|(option, ppm)| Step::Volatility { option, ppm }),
+        1 => prop::bool::weighted(0.2).prop_map(|call| Step::Settle { option: usize::from(call) }),
+        2 => (user(), any::<bool>()).prop_map(|(user, portfolio)| Step::Mode { user, portfolio }),
         4 => Just(Step::Sweep),
     ];
     prop::collection::vec(step, 1..80)
@@ -54,6 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct World {
     scenario: Scenario,
     users: Vec<AccountId>,
+    options: [InstrumentId; 2],
     visited: u32,
     queued: u32,
 }
@@ -69,7 +79,8 @@ impl World {
         let lender = scenario.open();
         scenario.deposit(lender, COIN, 1_000_000_000_000_000_000_000);
         scenario.deposit(lender, QUOTE, 1_000_000 * UNIT);
-        Self { scenario, users, visited: 0, queued: 0 }
+        let options = [(10_000, false), (11_000, true)].map(|(strike, is_call)| scenario.list_option(strike, is_call));
+        Self { scenario, users, options, visited: 0, queued: 0 }
     }
 
     fn run(&mut self, step: &Step) {
@@ -96,8 +107,40 @@ impl World {
             Step::Coin { price } => self.scenario.set_coin_price(i128::from(price) * UNIT),
             Step::Fund { perpetual: at, growth } => self.scenario.fund(perpetual(at), i128::from(growth)),
             Step::Wait { seconds } => self.scenario.next_block(seconds),
+            Step::TradeOption { buyer, seller, option, lots, part_ppm } => {
+                let (buyer, seller, option) = (self.users[buyer], self.users[seller], self.options[option]);
+                if self.is_settled(option) {
+                    return;
+                }
+                let mark = self.scenario.mark(option) * u64::from(part_ppm) / 1_000_000;
+                let ticks = u32::try_from(mark / 1_000_000).unwrap().max(1);
+                let _ = self.scenario.trade(buyer, seller, option, lots, ticks, false);
+            }
+            Step::Volatility { option, ppm } => {
+                if !self.is_settled(self.options[option]) {
+                    self.scenario.set_volatility(self.options[option], ppm);
+                }
+            }
+            Step::Settle { option } => {
+                let option = self.options[option];
+                self.scenario.force(|market| {
+                    market
+                        .records()
+                        .update(option, |terms: &mut Instrument| terms.status = InstrumentStatus::Settled)?;
+                    Ok(())
+                });
+            }
+            Step::Mode { user, portfolio } => {
+                let mode = if portfolio { MarginMode::Portfolio } else { MarginMode::Standard };
+                let _ = self.scenario.set_margin_mode(self.users[user], mode);
+            }
             Step::Sweep => self.find(),
         }
+    }
+
+    /// Nothing of an instrument moves any more once it is settled.
+    fn is_settled(&mut self, id: InstrumentId) -> bool {
+        self.scenario.force(|market| Ok(market.instrument(id)?.status == InstrumentStatus::Settled))
     }
 
     /// Finds without liquidating, and compares with a look at all.

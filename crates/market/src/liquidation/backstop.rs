@@ -84,7 +84,9 @@ impl Market<'_, '_> {
         let total = all.checked_add(bought).filter(|total| *total <= MAX_SHARES).ok_or(Rejection::Overflow)?;
         if bought == 0 {
             let (value, most) = (U256::from(amount), U256::MAX);
-            return Err(Rejection::OutOfRange { what: "amount", value, least: U256::from(equity / all.max(1)), most }.into());
+            return Err(
+                Rejection::OutOfRange { what: "amount", value, least: U256::from(equity / all.max(1)), most }.into()
+            );
         }
         self.spend_balance(account, QUOTE, units)?;
         self.add_balance(BACKSTOP, QUOTE, units)?;

@@ -1,10 +1,13 @@
-//! What nobody took and what an account owes beyond all it had.
+//! What nobody took and what accounts owe beyond all they had.
+//!
+//! Accounts that got so far in a sweep are settled together, in a *round* for each side of an instrument (an account belongs to where its
+//! largest position was when its liquidation began), so that the winners are looked for once and all pay the same share.
 //!
 //! Positions that remain are closed at the mark against holders of the other side, in proportion to what they hold: this moves no money but
-//! by rounding, which is in the winners' favour. Then the account's loss, the *bad debt* `D = −equity`, is paid
+//! by rounding, which is in the winners' favour. Then the accounts' losses, the *bad debt* `D = Σ −equity`, are paid
 //!
 //! 1. by the insurance fund, as far as its balance goes;
-//! 2. by the winners: those that hold the other side of what it had, in proportion to their unrealised profits ([`super::deleverage`]). Of each at
+//! 2. by the winners: those that hold the other side of the round's instrument, in proportion to their unrealised profits ([`super::deleverage`]). Of each at
 //!    most its profit and its slack, so that nobody pays out of collateral and nobody is liquidated for it. All together pay at
 //!    most what is left of `D`;
 //! 3. by all who hold the quote asset: the supply index falls by the loss over all that is held. It is rounded up, so that the interest
@@ -23,17 +26,20 @@ use crate::assets::AssetState;
 use crate::error::{MarketError, Rejection};
 use crate::gas;
 use crate::interest::INDEX_ONE;
-use crate::layout::{BACKSTOP, INSURANCE, Instrument, Prices, QUOTE, TREASURY};
-use crate::margin::standard::{position_equity, value_down};
+use crate::layout::{BACKSTOP, INSURANCE, Instrument, Prices, QUOTE};
+use crate::margin::standard::{position_equity, value_down, value_up};
 use crate::market::Market;
 use crate::quotient::mul_div_up;
-use crate::risk_index::{Factor, Move, RiskTrigger, RiskLevel, axis};
+use crate::risk_index::{Factor, Move, RiskLevel, RiskTrigger, axis};
 use crate::types::{AccountId, Amount, InstrumentId, Lots, Side};
 use alloc::vec::Vec;
 use alloy_primitives::U256;
 
 /// Holders of the other side that a round looks at.
 pub(crate) const MOST_WINNERS: usize = 1_024;
+
+/// Instruments beside its own that a round closes.
+const MOST_CLOSED: usize = 1;
 
 /// A holder of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,29 +51,115 @@ struct Holder {
     profit: Amount,
 }
 
+/// The other side of a market: who sells it, and who holds against that.
+type Against = (InstrumentId, Side);
+
+/// An account that is closed, or closes with it, and lots of that.
+type Share = (AccountId, Lots);
+
 impl Market<'_, '_> {
-    /// Closes what an account still has in derivatives against the other side, and settles its loss if it is bankrupt.
-    pub(crate) fn settle_bankrupt(&mut self, id: AccountId) -> Result<(), MarketError> {
-        let mut items = self.items(id)?;
-        items.retain(|item| item.asset.0 == 0);
-        let mut holders = Vec::new();
-        for item in &items {
-            let found = self.holders(item.instrument, item.side, id)?;
-            self.deleverage_position(id, item, &found)?;
-            holders.extend(found);
-            if let Some(rest) = self.position_item(id, item.instrument)? {
-                let waiting = self.waiting_holders(&rest)?;
-                self.deleverage_position(id, &rest, &waiting)?;
+    /// A round: closes what accounts still have in derivatives against the other side, and settles the losses of those that are bankrupt.
+    /// All had most of their loss on one side of one instrument. At most [`MOST_CLOSED`] other instruments are closed; the rest is for
+    /// another round.
+    pub(crate) fn settle_round(&mut self, against: Against, accounts: &[AccountId]) -> Result<(), MarketError> {
+        let mut open = Vec::new();
+        for &account in accounts {
+            let items = self.items(account)?;
+            open.extend(items.into_iter().filter(|item| item.asset.0 == 0).map(|item| (account, item)));
+        }
+        // The instrument of the round comes first.
+        open.sort_by_key(|(_, item)| (item.instrument != against.0, item.instrument));
+        let mut winners = None;
+        for market in open.chunk_by(|(_, a), (_, b)| a.instrument == b.instrument).take(1 + MOST_CLOSED) {
+            self.close_market(against, market, &mut winners)?;
+        }
+        let mut debts = Vec::new();
+        for &account in accounts {
+            let debt = self.health(account)?.equity.saturating_neg();
+            let left = debt.saturating_sub(self.insurance_pays(account, debt)?);
+            if left > 0 {
+                debts.push((account, left));
             }
         }
-        let mut debt = self.health(id)?.equity.saturating_neg();
-        debt = debt.saturating_sub(self.insurance_pays(id, debt)?);
-        if debt <= 0 {
+        if debts.is_empty() {
             return Ok(());
         }
-        debt = debt.saturating_sub(self.winners_pay(id, debt, &holders)?);
-        if debt > 0 {
-            self.socialise(id, debt)?;
+        let winners = match winners {
+            Some(winners) => winners,
+            None => self.holders(against)?,
+        };
+        self.winners_pay(&mut debts, &winners)?;
+        for (account, loss) in debts.into_iter().filter(|(_, loss)| *loss > 0) {
+            self.socialise(account, loss)?;
+        }
+        Ok(())
+    }
+
+    /// Closes positions in one instrument: against each other, then against holders in proportion, then against others that wait.
+    fn close_market(
+        &mut self,
+        against: Against,
+        open: &[(AccountId, Item)],
+        winners: &mut Option<Vec<Holder>>,
+    ) -> Result<(), MarketError> {
+        let Some((_, first)) = open.first() else { return Ok(()) };
+        let of_side = |side| -> Vec<Share> {
+            let items = open.iter().filter(|(_, item)| item.side == side);
+            items.map(|(account, item)| (*account, item.lots)).collect()
+        };
+        let (mut sells, mut buys) = (of_side(Side::Sell), of_side(Side::Buy));
+        self.close_pairs(first, Side::Sell, &mut sells, &mut buys)?;
+        for (side, mut rest) in [(Side::Sell, sells), (Side::Buy, buys)] {
+            let lots = rest.iter().fold(0, |sum: Lots, (_, lots)| sum.saturating_add(*lots));
+            if lots == 0 {
+                continue;
+            }
+            let holders = self.holders((first.instrument, side))?;
+            let held: Vec<Lots> = holders.iter().map(|holder| holder.lots).collect();
+            let shares = holders.iter().zip(split_lots(lots, &held));
+            let mut shares: Vec<Share> = shares.map(|(holder, lots)| (holder.account, lots)).collect();
+            self.close_pairs(first, side, &mut rest, &mut shares)?;
+            if (first.instrument, side) == against {
+                *winners = Some(holders);
+            }
+            let lots = rest.iter().fold(0, |sum: Lots, (_, lots)| sum.saturating_add(*lots));
+            let mut waiting = self.waiting_holders((first.instrument, side), lots)?;
+            self.close_pairs(first, side, &mut rest, &mut waiting)?;
+        }
+        Ok(())
+    }
+
+    /// Closes lots of the ones, who sell or buy, against the others at the mark, until one side has none.
+    fn close_pairs(
+        &mut self,
+        item: &Item,
+        side: Side,
+        ones: &mut [Share],
+        others: &mut [Share],
+    ) -> Result<(), MarketError> {
+        let terms = self.records.get::<Instrument>(item.instrument)?;
+        let mut ones = ones.iter_mut().filter(|(_, lots)| *lots > 0).peekable();
+        for (other, other_left) in others.iter_mut().filter(|(_, lots)| *lots > 0) {
+            while *other_left > 0
+                && let Some((one, one_left)) = ones.peek_mut()
+            {
+                self.meter.charge(gas::TAKEOVER)?;
+                let lots = (*one_left).min(*other_left);
+                // Who closes a short pays rounded down, who closes a long is paid rounded up: in favour of the other.
+                let value = match side {
+                    Side::Sell => value_down(&terms, lots, item.mark),
+                    Side::Buy => value_up(&terms, lots, item.mark),
+                };
+                let (moved, cost) = (signed(side, lots), value * Amount::from(side.sign()));
+                self.change_position(*one, item.instrument, moved, cost)?;
+                self.change_position(*other, item.instrument, -moved, -cost)?;
+                self.tell_liquidated(*one, item.instrument, *other, STAGE_DELEVERAGING, moved, value, 0);
+                (*one_left, *other_left) = (*one_left - lots, *other_left - lots);
+                if *one_left == 0 {
+                    ones.next();
+                }
+            }
+            self.risk_changed(*other)?;
         }
         Ok(())
     }
@@ -82,12 +174,7 @@ impl Market<'_, '_> {
     }
 
     /// Holders of the other side of what an account has to sell or buy, those with most room first.
-    fn holders(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        except: AccountId,
-    ) -> Result<Vec<Holder>, MarketError> {
+    fn holders(&mut self, (instrument, side): Against) -> Result<Vec<Holder>, MarketError> {
         // Who sells needs shorts to close, whose triggers lie upwards; from the far end, so against the direction of a sweep.
         let (moves, walk, mut from) = match side {
             Side::Sell => (Move::Up, Move::Down, u32::MAX),
@@ -105,7 +192,7 @@ impl Market<'_, '_> {
                 let trigger = self.records.get::<RiskTrigger>((account, place))?;
                 let position = self.position(account, instrument)?;
                 let is_other_side = (position.lots > 0) == (side == Side::Buy) && position.lots != 0;
-                if is_other_side && !matches!(account, INSURANCE | TREASURY) && account != except {
+                if is_other_side {
                     let slack = self.health(account)?.slack();
                     let profit = position_equity(&terms, &prices, &position).min(slack).max(0);
                     holders.push(Holder { account, instrument, lots: position.lots.unsigned_abs(), profit });
@@ -125,87 +212,60 @@ impl Market<'_, '_> {
     }
 
     /// Holders of the other side that wait for their own liquidation: they can close at the mark, but have nothing to give.
-    fn waiting_holders(&mut self, item: &Item) -> Result<Vec<Holder>, MarketError> {
+    fn waiting_holders(&mut self, (instrument, side): Against, lots: Lots) -> Result<Vec<Share>, MarketError> {
         let queue = self.records.get::<LiquidationQueue>(())?;
-        let mut holders = Vec::new();
+        let mut shares = Vec::new();
         let mut found: Lots = 0;
         for entry in (queue.head..queue.tail).take(MOST_WINNERS) {
-            if found >= item.lots {
+            if found >= lots {
                 break;
             }
             self.meter.charge(gas::WINNER_VISIT)?;
             let account = self.records.get::<QueueEntry>(entry)?.account;
             let case = self.records.get::<Case>(account)?;
-            let lots = self.position(account, item.instrument)?.lots;
-            if account.0 == 0 || case.sequence == 0 || case.entry != entry || signed(item.side, 1) != lots.signum() {
-                continue;
+            let held = self.position(account, instrument)?.lots;
+            let is_waiting = account.0 != 0 && case.sequence != 0 && case.entry == entry;
+            if is_waiting && signed(side, 1) == held.signum() {
+                found = found.saturating_add(held.unsigned_abs());
+                shares.push((account, held.unsigned_abs()));
             }
-            found = found.saturating_add(lots.unsigned_abs());
-            holders.push(Holder { account, instrument: item.instrument, lots: lots.unsigned_abs(), profit: 0 });
         }
-        Ok(holders)
+        Ok(shares)
     }
 
-    /// Closes a position at the mark against its holders on the other side.
-    fn deleverage_position(
-        &mut self,
-        id: AccountId,
-        item: &Item,
-        holders: &[Holder],
-    ) -> Result<(), MarketError> {
-        let terms = self.records.get::<Instrument>(item.instrument)?;
-        let held: Vec<Lots> = holders.iter().map(|holder| holder.lots).collect();
-        for (holder, lots) in holders.iter().zip(split_lots(item.lots, &held)) {
-            if lots == 0 {
-                continue;
-            }
-            self.meter.charge(gas::TAKEOVER)?;
-            // Who closes a short pays rounded down, who closes a long is paid rounded up: in favour of the holder.
-            let value = match item.side {
-                Side::Sell => value_down(&terms, lots, item.mark),
-                Side::Buy => crate::margin::standard::value_up(&terms, lots, item.mark),
-            };
-            let (moved, cost) = (signed(item.side, lots), value * Amount::from(item.side.sign()));
-            self.change_position(id, item.instrument, moved, cost)?;
-            self.change_position(holder.account, item.instrument, -moved, -cost)?;
-            self.tell_liquidated(id, item.instrument, holder.account, STAGE_DELEVERAGING, moved, value, 0);
-            self.risk_changed(holder.account)?;
+    /// Takes losses from winners' profits, in proportion; never more than the losses. What is left of them stays in `debts`.
+    fn winners_pay(&mut self, debts: &mut [(AccountId, Amount)], winners: &[Holder]) -> Result<(), MarketError> {
+        let mut profits: Vec<Amount> = Vec::with_capacity(winners.len());
+        for winner in winners {
+            let slack = if winner.profit > 0 { self.health(winner.account)?.slack() } else { 0 };
+            profits.push(winner.profit.min(slack).max(0));
         }
-        Ok(())
-    }
-
-    /// Takes a loss from winners' profits, in proportion; never more than the loss. Returns what was taken.
-    fn winners_pay(
-        &mut self,
-        id: AccountId,
-        debt: Amount,
-        holders: &[Holder],
-    ) -> Result<Amount, MarketError> {
-        // Who is a winner in several instruments has one slack for all of them.
-        let mut profits: Vec<Amount> = Vec::with_capacity(holders.len());
-        for holder in holders {
-            let slack = if holder.profit > 0 { self.health(holder.account)?.slack().max(0) } else { 0 };
-            let spoken_for = holders.iter().zip(&profits).filter(|(other, _)| other.account == holder.account);
-            let left = spoken_for.fold(slack, |left, (_, profit)| left.saturating_sub(*profit));
-            profits.push(holder.profit.min(left).max(0));
-        }
-        let mut taken: Amount = 0;
-        for (holder, cut) in holders.iter().zip(pro_rata(debt, &profits)) {
+        let total = debts.iter().fold(0, |sum: Amount, (_, debt)| sum.saturating_add(*debt));
+        let mut debts = debts.iter_mut().peekable();
+        for (winner, mut cut) in winners.iter().zip(pro_rata(total, &profits)) {
             if cut == 0 {
                 continue;
             }
-            self.meter.charge(gas::TAKEOVER)?;
-            self.move_balance(holder.account, id, QUOTE, cut)?;
-            taken = taken.saturating_add(cut);
-            self.emit(&IMarket::Deleveraged {
-                winner: holder.account.0,
-                account: id.0,
-                instrument: holder.instrument.0,
-                haircut: U256::from(cut.unsigned_abs()),
-            });
-            self.risk_changed(holder.account)?;
+            while cut > 0
+                && let Some((account, debt)) = debts.peek_mut()
+            {
+                self.meter.charge(gas::TAKEOVER)?;
+                let paid = cut.min(*debt);
+                self.move_balance(winner.account, *account, QUOTE, paid)?;
+                self.emit(&IMarket::Deleveraged {
+                    winner: winner.account.0,
+                    account: account.0,
+                    instrument: winner.instrument.0,
+                    haircut: U256::from(paid.unsigned_abs()),
+                });
+                (cut, *debt) = (cut - paid, *debt - paid);
+                if *debt == 0 {
+                    debts.next();
+                }
+            }
+            self.risk_changed(winner.account)?;
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// Takes a loss from all who hold the quote asset.

@@ -72,9 +72,7 @@ impl Item {
     pub(crate) fn limit(&self, discount_ppm: Ppm) -> Ticks {
         let unit = u128::from(MICRO) * u128::from(PPM);
         let ticks = match self.side {
-            Side::Sell => {
-                (u128::from(self.mark) * u128::from(PPM.saturating_sub(discount_ppm))).div_ceil(unit)
-            }
+            Side::Sell => (u128::from(self.mark) * u128::from(PPM.saturating_sub(discount_ppm))).div_ceil(unit),
             Side::Buy => u128::from(self.mark) * u128::from(PPM.saturating_add(discount_ppm)) / unit,
         };
         Ticks::try_from(ticks).unwrap_or(Ticks::MAX).max(1)
@@ -115,7 +113,9 @@ impl Market<'_, '_> {
             }
         }
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
-            if asset != QUOTE && let Some(item) = self.asset_item(id, asset)? {
+            if asset != QUOTE
+                && let Some(item) = self.asset_item(id, asset)?
+            {
                 items.push(item);
             }
         }
@@ -129,11 +129,7 @@ impl Market<'_, '_> {
     }
 
     /// A position of a derivative.
-    pub(crate) fn position_item(
-        &mut self,
-        account: AccountId,
-        id: InstrumentId,
-    ) -> Result<Option<Item>, MarketError> {
+    pub(crate) fn position_item(&mut self, account: AccountId, id: InstrumentId) -> Result<Option<Item>, MarketError> {
         let terms = self.records.get::<Instrument>(id)?;
         let lots = self.position(account, id)?.lots;
         if lots == 0 || terms.kind == InstrumentKind::Spot {
@@ -202,24 +198,32 @@ impl Market<'_, '_> {
         Ok(None)
     }
 
-    /// Sells and buys through the book until the account is at its target, or the book has no more within the limit. Returns how it stands then.
-    pub(crate) fn sell_on_book(&mut self, account: AccountId) -> Result<Health, MarketError> {
+    /// Sells and buys through the book until the account is at its target, or the book has no more within the limit. Returns how it stands
+    /// then; `None` if gas may not suffice for all that could be tried.
+    pub(crate) fn sell_on_book(&mut self, account: AccountId) -> Result<Option<Health>, MarketError> {
         let mut health = self.health(account)?;
         let items = self.items(account)?;
         let discount = discount_ppm(&health, &items, PROTECTION_PPM);
+        let mut sales = 0;
         for item in items.iter().filter(|item| item.instrument.0 != 0 && item.lots > 0 && item.mark > 0) {
             let mut left = *item;
             // The second pass makes up for what fills off the mark cost.
             for _ in 0..2 {
                 if !health.is_short() {
-                    return Ok(health);
+                    return Ok(Some(health));
+                }
+                let spare = gas::LIQUIDATION_ORDER_MOST + gas::LIQUIDATION_STEP_REST;
+                if sales > 0 && self.meter.left() < spare {
+                    return Ok(None);
                 }
                 let lots = left.lots_to_target(&health);
                 if lots == 0 {
                     break;
                 }
                 let limit = left.limit(discount);
-                let done = self.attempt(|market| market.sell_item(account, &left, lots, limit))?.unwrap_or(0);
+                let sale = |market: &mut Self| market.sell_item(account, &left, lots, limit);
+                sales += 1;
+                let done = self.attempt_on_budget(gas::LIQUIDATION_ORDER_MOST, sale)?.unwrap_or(0);
                 health = self.health(account)?;
                 if done < lots {
                     break;
@@ -229,17 +233,11 @@ impl Market<'_, '_> {
                 left.margin = share_of(left.margin, left.lots.into(), (left.lots + done).into()).unwrap_or(0);
             }
         }
-        Ok(health)
+        Ok(Some(health))
     }
 
     /// Sends one order of a liquidation to the book. Returns the lots that were filled.
-    fn sell_item(
-        &mut self,
-        account: AccountId,
-        item: &Item,
-        lots: Lots,
-        limit: Ticks,
-    ) -> Result<Lots, MarketError> {
+    fn sell_item(&mut self, account: AccountId, item: &Item, lots: Lots, limit: Ticks) -> Result<Lots, MarketError> {
         self.require_tradable(item.instrument, true)?;
         let fill = self.execute_ioc(account, item.instrument, item.side, lots, limit, CANCELLED_BY_LIQUIDATION)?;
         if fill.filled_lots == 0 {
@@ -247,7 +245,15 @@ impl Market<'_, '_> {
         }
         let value = Amount::try_from(fill.quote_amount).unwrap_or(Amount::MAX);
         let fee = self.charge_fee(account, value, item.fee_ppm)?;
-        self.tell_liquidated(account, item.instrument, AccountId(0), STAGE_BOOK, signed(item.side, fill.filled_lots), value, fee);
+        self.tell_liquidated(
+            account,
+            item.instrument,
+            AccountId(0),
+            STAGE_BOOK,
+            signed(item.side, fill.filled_lots),
+            value,
+            fee,
+        );
         Ok(fill.filled_lots)
     }
 

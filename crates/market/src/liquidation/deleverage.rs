@@ -148,7 +148,10 @@ mod tests {
         assert_eq!(queue(20, &winners), [0, 100, 0]);
         assert_eq!(queue(120, &winners), [0, 100, 50]);
         let profits = [100, 100, 50];
-        assert_eq!(regret(20, &profits, &queue(20, &winners)), Regret { overshoot: 80, shortfall: 0, worst_excess: 92 });
+        assert_eq!(
+            regret(20, &profits, &queue(20, &winners)),
+            Regret { overshoot: 80, shortfall: 0, worst_excess: 92 }
+        );
         assert_eq!(regret(20, &profits, &pro_rata(20, &profits)).total(), 0);
     }
 }

@@ -13,7 +13,7 @@ use crate::layout::{Account, AccountStatus, INSURANCE, TREASURY};
 use crate::market::Market;
 use crate::positions::to_i256;
 use crate::records::record;
-use crate::types::AccountId;
+use crate::types::{AccountId, InstrumentId, Side};
 
 record! {
     /// The queue of liquidations.
@@ -53,6 +53,12 @@ record! {
             pub auction_block: u64,
             /// Block of its last step.
             pub step_block: u64,
+        }
+        {
+            /// The instrument in which it had its largest position when the liquidation began; zero if it had none.
+            pub instrument: InstrumentId,
+            /// What it had to do to be rid of that position.
+            pub side: Side,
         }
     }
 }

@@ -23,7 +23,9 @@ use super::triggers::{Factor, Move};
 use crate::assets::{Asset, AssetState};
 use crate::error::MarketError;
 use crate::interest::{INDEX_ONE, scaled};
-use crate::layout::{Account, Balance, Instrument, InstrumentKind, MarginMode, Position, Prices, QUOTE};
+use crate::layout::{
+    Account, Balance, Instrument, InstrumentKind, InstrumentStatus, MarginMode, Position, Prices, QUOTE,
+};
 use crate::margin::grid::Grid;
 use crate::market::Market;
 use crate::portfolio::{
@@ -69,6 +71,9 @@ const GRID: &GridParameters<'static> = Grid::PARAMETERS;
 
 /// A standard deviation of one, as a factor's value.
 const DEVIATION_ONE: u128 = 1_000_000_000_000;
+
+/// The deviation of an option that is settled: below all others, so that whoever has it in a grid, which it leaves, is looked at.
+const SETTLED: Amount = Amount::MIN >> 2;
 
 /// What moves slowly is given this part of the distance that a price is given.
 const SLOW: Amount = 16;
@@ -141,6 +146,7 @@ impl Market<'_, '_> {
                 Ok(Some(match factor {
                     Factor::Mark(_) => lot_value(&instrument, prices.mark),
                     Factor::Funding(_) => prices.funding_index,
+                    Factor::Deviation(_) if instrument.status == InstrumentStatus::Settled => SETTLED,
                     Factor::Deviation(_) => deviation(prices.volatility_ppm, seconds_left(&instrument, &prices)),
                     Factor::Volatility(_) => Amount::from(prices.volatility_ppm),
                     _ => lot_value(&instrument, prices.index),
@@ -160,25 +166,22 @@ impl Market<'_, '_> {
     /// An account's slack and all that it depends on.
     pub(crate) fn risk_profile(&mut self, id: AccountId) -> Result<Profile, MarketError> {
         let health = self.health(id)?;
-        let mut profile = Profile {
-            slack: health.equity.saturating_sub(health.maintenance),
-            exposures: Vec::with_capacity(8),
-        };
+        let mut profile =
+            Profile { slack: health.equity.saturating_sub(health.maintenance), exposures: Vec::with_capacity(8) };
         let account = self.records.get::<Account>(id)?;
-        let mut feeds = Vec::new();
+        let (mut feeds, mut is_simple) = (Vec::new(), true);
         for instrument in account.positions.into_iter().take_while(|id| *id != 0).map(InstrumentId) {
             let before = profile.exposures.len();
-            self.position_exposures(id, instrument, account.mode, &mut profile)?;
+            is_simple &= !self.position_exposures(id, instrument, account.mode, &mut profile)?;
             if account.mode == MarginMode::Portfolio && profile.exposures.len() > before {
                 feeds.push(self.underlying_feed(instrument)?);
             }
         }
-        let mut owes = false;
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
-            owes |= self.records.get::<Balance>((id, asset))?.amount < 0;
+            is_simple &= self.records.get::<Balance>((id, asset))?.amount >= 0;
         }
         // Without positions and debts, slack is what is held after haircuts, and never negative.
-        if profile.exposures.is_empty() && !owes {
+        if is_simple {
             return Ok(profile);
         }
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
@@ -187,18 +190,22 @@ impl Market<'_, '_> {
         Ok(profile)
     }
 
+    /// Adds what a position depends on; whether there is one.
     fn position_exposures(
         &mut self,
         account: AccountId,
         id: InstrumentId,
         mode: MarginMode,
         profile: &mut Profile,
-    ) -> Result<(), MarketError> {
+    ) -> Result<bool, MarketError> {
         let position = self.records.get::<Position>((account, id))?;
         if position.lots == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let instrument = self.records.get::<Instrument>(id)?;
+        if mode == MarginMode::Portfolio && instrument.status == InstrumentStatus::Settled {
+            return Ok(true);
+        }
         let prices = self.records.get::<Prices>(id)?;
         let lots = position.lots.unsigned_abs();
         let mark = lot_value(&instrument, prices.mark);
@@ -211,7 +218,7 @@ impl Market<'_, '_> {
             MarginMode::Standard => standard_exposures(id, &instrument, &prices, position.lots, profile),
             MarginMode::Portfolio => portfolio_exposures(id, &instrument, &prices, position.lots, profile),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The feed of a derivative's underlying.
