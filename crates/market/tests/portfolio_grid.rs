@@ -61,7 +61,7 @@ fn deviations(parameters: &GridParameters<'_>, volatility_ppm: u32, seconds: u64
     let volatility = Fixed::from_ppm(volatility_ppm);
     let same = total_stdev(volatility, seconds).expect("a usual option").to_bits();
     let month = Fixed::ratio(30, 365).and_then(Fixed::sqrt).expect("a time");
-    let unit = if seconds == 0 { Fixed::ZERO } else { volatility * month };
+    let unit = volatility * month;
     let part = |ppm: u32| (unit * Fixed::from_ppm(ppm)).to_bits();
     let of = |bits: i128| Fixed::from_bits(bits.max(0).min(MAX_STDEV.to_bits()));
     [of(same - part(parameters.volatility_down_ppm)), of(same), of(same + part(parameters.volatility_up_ppm))]
@@ -151,7 +151,7 @@ fn approximate_loss(parameters: &GridParameters<'_>, positions: &[PortfolioPosit
                     let (forward, strike, sigma) =
                         (position.index as f64 / 1e6 * moved, strike as f64 / 1e6, f64::from(sigma) / 1e6);
                     let (years, month) = (seconds as f64 / 31_536_000.0, (30.0f64 / 365.0).sqrt());
-                    let shift = if seconds == 0 { 0.0 } else { sigma * month * volatility_ppm / 1e6 };
+                    let shift = sigma * month * volatility_ppm / 1e6;
                     let deviation = (sigma * years.sqrt() + shift).max(0.0);
                     let sign = if is_call { 1.0 } else { -1.0 };
                     let intrinsic = (sign * (forward - strike)).max(0.0);

@@ -41,12 +41,9 @@ pub(super) const ROOT_OF_THIRTY_DAYS: Fixed = match Fixed::ratio(30, 365) {
 pub(super) struct Deviations([Fixed; 3]);
 
 impl Deviations {
-    /// Of an option with this volatility and time.
+    /// Of an option with this volatility and time. At expiry as a moment before, so that time alone makes nothing jump.
     pub(super) fn new(parameters: &GridParameters<'_>, volatility_ppm: u32, seconds: u64) -> Self {
         let stdev = bounded_stdev(volatility_ppm, seconds);
-        if seconds == 0 {
-            return Self([stdev; 3]);
-        }
         // At most 4,295 · 4,295 · 0.29, within the range of products.
         let unit = Fixed::from_ppm(volatility_ppm) * ROOT_OF_THIRTY_DAYS;
         let up = (unit * Fixed::from_ppm(parameters.volatility_up_ppm)).to_bits();
