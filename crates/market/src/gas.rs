@@ -86,7 +86,7 @@ gas_table! {
     /// A position or a balance that moves with its price, in the grid of portfolio margin.
     GRID_LINEAR = 300;
     /// An option in the grid of portfolio margin: its price in every scenario.
-    GRID_OPTION = 5_000;
+    GRID_OPTION = 3_500;
 
     // ---- liquidations ----
     /// Looking at an account whose trigger was met, beside its health.
@@ -125,6 +125,8 @@ gas_table! {
     FUNDING = 2_000;
     /// Settling a series that expired.
     SETTLE_SERIES = 20_000;
+    /// Most that removing one order of a settled series may cost; clearing stops before it has less.
+    CLEAR_MOST = 200_000;
     /// Paying out a position in a settled series.
     PAYOUT = 12_000;
 
@@ -143,4 +145,6 @@ gas_table! {
     TRIGGER_BUDGET = 20_000_000;
     /// Budget of expired orders after one acceptance of prices.
     EXPIRY_BUDGET = 4_000_000;
+    /// Budget of orders of settled series after one acceptance of prices.
+    CLEAR_BUDGET = 4_000_000;
 }

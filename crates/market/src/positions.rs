@@ -129,15 +129,26 @@ impl Market<'_, '_> {
         let value = terms.fill_value(lots, ticks)? * i128::from(side.sign());
         if terms.kind == InstrumentKind::Spot {
             self.fill_spot(account, &terms, side, lots, value.checked_add(fee).ok_or(Rejection::Overflow)?)?;
-            self.add_balance(TREASURY, QUOTE, fee)?;
+            self.pay_fee(fee)?;
             return Ok(0);
         }
         // At most MAX_LOTS, which the value has checked.
         let change = self.change_lots(account, instrument, lots as i64 * side.sign(), value)?;
         let gain = change.realised.checked_sub(change.funding).and_then(|gain| gain.checked_sub(fee));
-        self.add_balance(account, QUOTE, gain.ok_or(Rejection::Overflow)?)?;
-        self.add_balance(TREASURY, QUOTE, fee)?;
+        let gain = gain.ok_or(Rejection::Overflow)?;
+        if gain != 0 {
+            self.add_balance(account, QUOTE, gain)?;
+        }
+        self.pay_fee(fee)?;
         Ok(change.realised)
+    }
+
+    /// Pays a fee to the treasury, which pays rebates.
+    fn pay_fee(&mut self, fee: Amount) -> Result<(), MarketError> {
+        if fee != 0 {
+            self.add_balance(TREASURY, QUOTE, fee)?;
+        }
+        Ok(())
     }
 
     /// An instrument that is listed.
