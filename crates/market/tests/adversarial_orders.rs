@@ -219,44 +219,60 @@ enum Step {
     Prices { ticks: u32, seconds: u64 },
 }
 
+/// Orders whose price is an offset from the index, in ticks above [`LOWEST`]; zero is no limit.
 fn orders() -> impl Strategy<Value = Order> {
-    let instrument = prop_oneof![6 => Just(PERPETUAL), 2 => Just(exchange::SPOT), 1 => Just(exchange::OPTION)];
-    let ticks = prop_oneof![4 => PRICE - 40_000..PRICE + 40_000, 1 => 30_000..40_000_u32, 1 => Just(0)];
-    let lots = prop_oneof![4 => 1..400_u64, 1 => 1..40_000_u64];
-    let modes = (0..4_u8, 0..4_u8, 0..3_u64, 0..4_u64);
-    (instrument, any::<bool>(), ticks, lots, modes, any::<bool>()).prop_map(
-        |(instrument, is_buy, ticks, lots, (time_in_force, self_trade, client_id, expiry), reduce)| Order {
+    let instrument = prop_oneof![12 => Just(PERPETUAL), 2 => Just(exchange::SPOT), 1 => Just(exchange::OPTION)];
+    let offset = prop_oneof![8 => (0..11_u32).prop_map(|step| (step + 95) * 200), 1 => 1..2 * LOWEST, 1 => Just(0)];
+    let lots = prop_oneof![8 => 2..800_u64, 1 => 0..60_000_u64];
+    let time_in_force = prop_oneof![6 => Just(0_u8), 2 => Just(1), 1 => Just(2), 1 => Just(3)];
+    let rare = (prop_oneof![6 => Just(0_u64), 1 => 1..3_u64], 0..20_u64, 0..8_u8);
+    (instrument, any::<bool>(), offset, lots, time_in_force, 0..4_u8, rare).prop_map(
+        |(instrument, is_buy, offset, lots, time_in_force, self_trade, (client_id, expiry, reduce))| Order {
             instrument,
             timeInForce: TimeInForce::try_from(time_in_force).unwrap(),
             selfTrade: SelfTrade::try_from(self_trade).unwrap(),
-            reduceOnly: reduce && instrument != exchange::SPOT,
+            reduceOnly: reduce == 0 && instrument != exchange::SPOT,
             clientId: client_id,
-            expirySeconds: if expiry == 3 { START_SECONDS + 100 } else { 0 },
-            ..exchange::limit(is_buy, ticks, lots)
+            expirySeconds: if expiry == 0 { START_SECONDS + 100 } else { 0 },
+            ..exchange::limit(is_buy, offset, lots)
         },
     )
 }
 
+/// What offsets of prices begin at, below the index.
+const LOWEST: u32 = 20_000;
+
+/// The order with its price for what it is.
+fn priced(world: &World, order: Order) -> Order {
+    let base = if order.instrument == exchange::OPTION { 34_000 } else { world.ticks };
+    let ticks = if order.priceTicks == 0 { 0 } else { base + order.priceTicks - LOWEST };
+    Order { priceTicks: ticks, ..order }
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let owner = || 0..4_usize;
+    let owner = || 0..5_usize;
     let step = prop_oneof![
-        12 => (owner(), orders()).prop_map(|(owner, order)| Step::Place { owner, order }),
-        2 => (owner(), orders(), 1..3_u8, PRICE - 30_000..PRICE + 30_000).prop_map(|(owner, order, kind, ticks)| {
+        20 => (owner(), orders()).prop_map(|(owner, order)| Step::Place { owner, order }),
+        2 => (owner(), orders(), 1..3_u8, 0..2 * LOWEST).prop_map(|(owner, order, kind, ticks)| {
             Step::Trigger { owner, order, kind: TriggerKind::try_from(kind).unwrap(), ticks }
         }),
         1 => (owner(), 0..4_u16).prop_map(|(owner, instrument)| Step::CancelAll { owner, instrument }),
         2 => (owner(), 0..6_usize, orders()).prop_map(|(owner, nth, order)| Step::Replace { owner, nth, order }),
-        2 => (PRICE - 60_000..PRICE + 60_000, 1..60_u64).prop_map(|(ticks, seconds)| Step::Prices { ticks, seconds }),
+        2 => (0..2 * LOWEST, 1..60_u64).prop_map(|(ticks, seconds)| Step::Prices { ticks, seconds }),
     ];
-    prop::collection::vec(step, 1..80)
+    prop::collection::vec(step, 1..150)
 }
 
 /// Does a step; whether the market took it.
 fn run(world: &mut World, owners: &[Owner], step: &Step) -> bool {
     match step.clone() {
-        Step::Place { owner, order } => world.place(owners[owner], order).is_ok(),
+        Step::Place { owner, order } => {
+            let order = priced(world, order);
+            world.place(owners[owner], order).is_ok()
+        }
         Step::Trigger { owner, order, kind, ticks } => {
             let account = world.account(owners[owner]);
+            let (order, ticks) = (priced(world, order), world.ticks + ticks - LOWEST);
             world.call(owners[owner], IMarket::placeTriggerCall { account, order, kind, triggerTicks: ticks }).is_ok()
         }
         Step::CancelAll { owner, instrument } => {
@@ -266,12 +282,14 @@ fn run(world: &mut World, owners: &[Owner], step: &Step) -> bool {
         Step::Replace { owner, nth, order } => {
             let account = world.account(owners[owner]);
             let instrument = order.instrument;
+            let order = priced(world, order);
             let ids = world.call(owners[owner], IMarket::ordersOfCall { account, instrument }).unwrap();
             let Some(order_id) = ids.get(nth).copied() else { return false };
             world.call(owners[owner], IMarket::replaceCall { account, orderId: order_id, order }).is_ok()
         }
         Step::Prices { ticks, seconds } => {
             let time = world.block.timestamp_seconds + seconds;
+            let ticks = (world.ticks + ticks - LOWEST).clamp(PRICE / 2, PRICE * 2);
             world.set_prices(ticks, time);
             true
         }
@@ -284,9 +302,11 @@ proptest! {
     #[test]
     fn whatever_is_done_money_and_book_are_right(steps in steps()) {
         let mut world = World::new();
-        let owners = [ALICE, BOB, CAROL, NOBODY];
-        let poor = world.call(NOBODY, IMarket::openAccountCall { number: 0 }).unwrap();
-        world.fund(poor, 1, 3_000_000_000);
+        let owners = [ALICE, BOB, CAROL, NOBODY, Owner::repeat_byte(0x77)];
+        for (owner, dollars) in [(owners[3], 1_500), (owners[4], 400)] {
+            let poor = world.call(owner, IMarket::openAccountCall { number: 0 }).unwrap();
+            world.fund(poor, 1, dollars * 1_000_000);
+        }
         for (at, step) in steps.iter().enumerate() {
             let before = world.slots();
             let is_done = run(&mut world, &owners, step);
@@ -294,7 +314,7 @@ proptest! {
             if !is_done {
                 prop_assert_eq!(&world.slots(), &before, "{}: a rejection leaves nothing", what);
             }
-            check(&mut world, 4, &what);
+            check(&mut world, 5, &what);
             prop_assert_eq!(world.end_block(), Ok(()), "{}", what);
         }
     }

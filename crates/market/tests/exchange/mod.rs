@@ -51,6 +51,8 @@ pub enum Ended {
 pub struct World {
     pub journal: Journal<'static>,
     pub block: BlockContext,
+    /// The index, in ticks.
+    pub ticks: u32,
     /// Events of the last call.
     pub events: Vec<LogData>,
     module: JournalAccountId,
@@ -69,7 +71,7 @@ impl World {
         journal.load(module).unwrap();
         let block =
             BlockContext { chain_id: 1, number: 1, timestamp_seconds: START_SECONDS, ..BlockContext::default() };
-        let mut world = Self { journal, block, events: Vec::new(), module };
+        let mut world = Self { journal, block, ticks: PRICE, events: Vec::new(), module };
         for action in listings() {
             world.operate(Address::ZERO, |market| market.perform(&action));
         }
@@ -123,6 +125,7 @@ impl World {
     pub fn set_prices(&mut self, ticks: u32, time_seconds: u64) {
         self.block.timestamp_seconds = time_seconds;
         self.block.number += 1;
+        self.ticks = ticks;
         let price = |feed, price| NewPrice { feed, price, time_seconds };
         let bitcoin = price(BITCOIN_FEED, u128::from(ticks) * 10_000_000);
         let volatility = price(VOLATILITY_FEED, 60_000_000);
