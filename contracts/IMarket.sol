@@ -208,7 +208,8 @@ interface IMarket {
     /// @notice A feed's last accepted price.
     /// @return price Of one whole unit in quote units, times `10 ** decimals`; a yearly volatility where options use the feed as theirs.
     function feedOf(uint16 feed) external view returns (uint128 price, uint8 decimals, uint64 timeSeconds, address source);
-    /// @notice Pays out a position in an expired option at its settlement price. Anyone may ask for it.
+    /// @notice Pays out a position in an expired option at its settlement price, or all such positions if `instrument` is zero.
+    /// Anyone may ask for it.
     function settleExpired(uint32 account, uint16 instrument) external;
 
     // ---- operator ----

@@ -16,6 +16,10 @@
 //! lots × payoff from the pool to the balance and the cost from the position to the balance, so the sum of balances − costs + pools stays
 //! what it was, to the last unit, after each single one.
 
+mod clearing;
+
+pub use clearing::{Clearing, ClearingSeries};
+
 use crate::abi::IMarket;
 use crate::error::{MarketError, Rejection};
 use crate::feeds::{Feed, FeedUser};
@@ -160,6 +164,7 @@ impl Market<'_, '_> {
             && feed.next_expiry_seconds <= self.block.timestamp_seconds
             && settled.len() < MAX_SETTLED_AT_ONCE
         {
+            self.meter.charge(gas::PRICE_FEED)?;
             let key = (feed_id, feed.next_expiry_seconds);
             let mut expiry: Expiry = self.records.get(key)?;
             if expiry.price == 0 {
@@ -209,13 +214,18 @@ impl Market<'_, '_> {
         let user = FeedUser { instrument: id, ..FeedUser::default() };
         self.remove_feed_user(feed_id, user)?;
         self.remove_feed_user(instrument.feed, user)?;
+        self.queue_clearing(id)?;
         self.emit(&IMarket::Settled { instrument: id.0, price: mark });
         Ok(())
     }
 
-    /// Pays out an account's position in a series that is settled. Returns what is realised; nothing where there is no position.
+    /// Pays out an account's position in a series that is settled, or in all of them where the series is zero. Returns what is realised;
+    /// nothing where there is no position.
     pub fn settle_expired(&mut self, account: AccountId, id: InstrumentId) -> Result<Amount, MarketError> {
         self.meter.charge(gas::PAYOUT)?;
+        if id.0 == 0 {
+            return self.settle_all_expired(account);
+        }
         let instrument = self.instrument(id)?;
         if instrument.status != InstrumentStatus::Settled {
             return Err(Rejection::Forbidden { state: "not settled" }.into());

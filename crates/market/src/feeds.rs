@@ -169,7 +169,7 @@ impl Market<'_, '_> {
     pub(crate) fn feed_users(&mut self, id: FeedId) -> Result<Vec<FeedUser>, MarketError> {
         let feed: Feed = self.records.get(id)?;
         let mut users = Vec::new();
-        for place in 0..feed.users {
+        for place in 0..feed.users.min(MAX_FEED_USERS) {
             users.push(self.records.get::<FeedUser>((id, place))?);
         }
         Ok(users)

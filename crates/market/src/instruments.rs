@@ -4,6 +4,9 @@
 //! *parameters*, which may change under the time lock. [`PARAMETERS`] is the one table of the latter: name, default, least and most.
 //! Whoever lists or changes anything, by a proposal or at genesis, goes through [`Market::list_instrument`] and
 //! [`Market::set_instrument`], so that there is no state outside of the bounds.
+//!
+//! Maintenance margin never rises under positions that are open: who has them would fall below it without a change of prices or of
+//! their own, which nobody looks for. The initial margin, the bands and the open interest, which bound new risk, change at any time.
 
 mod parameters;
 
@@ -39,6 +42,16 @@ pub(crate) fn in_range(what: &'static str, value: u128, least: u128, most: u128)
     Err(Rejection::OutOfRange { what, value: U256::from(value), least: U256::from(least), most: U256::from(most) })
 }
 
+impl Instrument {
+    /// Whether some position may need more maintenance margin than with the old parameters.
+    fn may_require_more(&self, old: &Self) -> bool {
+        let is_flat = self.tier_lots == 0 || self.tier_step_ppm == 0;
+        let has_smaller_steps =
+            old.tier_lots != 0 && self.tier_lots >= old.tier_lots && self.tier_step_ppm <= old.tier_step_ppm;
+        self.maintenance_ppm > old.maintenance_ppm || !(is_flat || has_smaller_steps)
+    }
+}
+
 impl Market<'_, '_> {
     /// The instrument, or a rejection if it is not listed.
     pub fn instrument(&mut self, id: InstrumentId) -> Result<Instrument, MarketError> {
@@ -46,10 +59,7 @@ impl Market<'_, '_> {
     }
 
     /// Lists an instrument.
-    pub fn list_instrument(
-        &mut self,
-        terms: &IMarketActions::InstrumentTerms,
-    ) -> Result<InstrumentId, MarketError> {
+    pub fn list_instrument(&mut self, terms: &IMarketActions::InstrumentTerms) -> Result<InstrumentId, MarketError> {
         self.meter.charge(gas::LISTING)?;
         let kind = match InstrumentKind::from_byte(terms.kind) {
             None | Some(InstrumentKind::Unlisted) => {
@@ -162,6 +172,10 @@ impl Market<'_, '_> {
             self.emit(&IMarket::ParameterSet { instrument: id.0, name: setting.name.clone(), value: setting.value });
         }
         terms.check()?;
+        let (old, open_lots) = (self.records.get::<Instrument>(id)?, self.prices(id)?.open_lots);
+        if open_lots != 0 && terms.instrument.may_require_more(&old) {
+            return Err(Rejection::Forbidden { state: "a higher maintenance margin of open positions" }.into());
+        }
         self.records.set(id, terms.instrument)?;
         Ok(self.records.set(id, terms.rules)?)
     }

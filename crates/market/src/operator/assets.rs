@@ -1,8 +1,9 @@
-//! Listing assets and changing their parameters, by name, with the bounds of `assets.rs`.
+//! Listing assets and changing their parameters, by name, with the bounds of `assets.rs`. As with instruments, what counts for maintenance
+//! margin is never made stricter for what is held or owed already.
 
 use crate::abi::IMarket;
 use crate::abi::IMarketActions::Setting;
-use crate::assets::Asset;
+use crate::assets::{Asset, AssetState};
 use crate::error::{MarketError, Rejection};
 use crate::feeds::{Feed, FeedUser};
 use crate::gas;
@@ -115,8 +116,14 @@ impl Market<'_, '_> {
     /// Changes parameters of an asset: all of them, or none.
     pub(crate) fn change_asset(&mut self, id: AssetId, settings: &[Setting]) -> Result<(), MarketError> {
         self.meter.charge(gas::LISTING)?;
-        let mut asset = self.asset(id)?;
+        let old = self.asset(id)?;
+        let mut asset = old;
         self.apply_settings(&mut asset, settings)?;
+        let state: AssetState = self.records.get(id)?;
+        let is_used = state.supply_scaled != 0 || state.borrow_scaled != 0;
+        if is_used && (asset.haircut_ppm > old.haircut_ppm || asset.debt_weight_ppm > old.debt_weight_ppm) {
+            return Err(Rejection::Forbidden { state: "a higher maintenance haircut of what is held" }.into());
+        }
         self.set_asset(id, |present| *present = asset)?;
         self.note_settings(id, settings)
     }

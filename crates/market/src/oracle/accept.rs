@@ -112,7 +112,7 @@ impl Market<'_, '_> {
         Ok(())
     }
 
-    /// What new prices set off: liquidations, triggers, expired orders, each with its budget. What does not fit goes on with the next
+    /// What new prices set off: liquidations, triggers, expired orders, orders of settled series, each with its budget. What does not fit goes on with the next
     /// prices or at the end of the block. It is not paid by whoever brings the prices.
     fn after_prices(&mut self, changes: &PriceChanges) -> Result<(), MarketError> {
         if changes.feeds.is_empty() {
@@ -121,6 +121,7 @@ impl Market<'_, '_> {
         self.sweep(gas::LIQUIDATION_BUDGET)?;
         self.run_triggers(gas::TRIGGER_BUDGET)?;
         self.expire_orders(gas::EXPIRY_BUDGET)?;
+        self.clear_settled(gas::CLEAR_BUDGET)?;
         Ok(())
     }
 }
