@@ -218,15 +218,24 @@ pub fn underlying_margin(underlying: &UnderlyingPositions<'_>) -> UnderlyingMarg
 
 /// `quantity` times a price or a difference of prices in micro-ticks, in base units, rounded down.
 fn floor_value(quantity: i128, micro_ticks: i128) -> Amount {
-    let one = i128::from(PPM);
-    let (ticks, rest) = (micro_ticks.div_euclid(one), micro_ticks.rem_euclid(one));
-    let rest = quantity.saturating_mul(rest).div_euclid(one);
+    let (ticks, rest) = divided_by_million(micro_ticks);
+    let (rest, _) = divided_by_million(quantity.saturating_mul(rest));
     quantity.saturating_mul(ticks).saturating_add(rest).clamp(-MAX_VALUE, MAX_VALUE)
 }
 
 /// A share of a value, rounded up.
 fn share_up(value: Amount, ppm: Ppm) -> Amount {
-    let (one, ppm) = (i128::from(PPM), i128::from(ppm));
-    let (whole, rest) = (value.div_euclid(one), value.rem_euclid(one));
-    whole.saturating_mul(ppm).saturating_add((rest * ppm + one - 1) / one).clamp(-MAX_VALUE, MAX_VALUE)
+    let ppm = i128::from(ppm);
+    let (whole, rest) = divided_by_million(value);
+    let (rest, _) = divided_by_million(-rest * ppm);
+    whole.saturating_mul(ppm).saturating_sub(rest).clamp(-MAX_VALUE, MAX_VALUE)
+}
+
+/// The quotient by a million, rounded down, and what remains. Most numbers fit a machine word, where this is a multiplication.
+fn divided_by_million(n: i128) -> (i128, i128) {
+    const ONE: i64 = PPM as i64;
+    match i64::try_from(n) {
+        Ok(n) => (n.div_euclid(ONE).into(), n.rem_euclid(ONE).into()),
+        Err(_) => (n.div_euclid(ONE.into()), n.rem_euclid(ONE.into())),
+    }
 }

@@ -1,7 +1,8 @@
 //! The grid: which scenarios there are, and what positions lose in each.
 
 use super::{
-    GridParameters, MAX_EXTREMES, MAX_STEPS, MAX_VALUE, PortfolioPosition, PositionKind, floor_value, share_up,
+    GridParameters, MAX_EXTREMES, MAX_STEPS, MAX_VALUE, PortfolioPosition, PositionKind, divided_by_million,
+    floor_value, share_up,
 };
 use crate::pricing::{Fixed, MAX_STDEV, Scaled, bounded_stdev, intrinsic_value, time_value};
 use crate::types::{Amount, MicroTicks, PPM, Ppm};
@@ -118,8 +119,7 @@ fn price_change(position: &PortfolioPosition, price_ppm: i32, stdev: Fixed) -> i
 
 /// Divided by a million, rounded down or up.
 fn divided(n: i128, is_down: bool) -> i128 {
-    let one = i128::from(PPM);
-    if is_down { n.div_euclid(one) } else { -(-n).div_euclid(one) }
+    if is_down { divided_by_million(n).0 } else { -divided_by_million(-n).0 }
 }
 
 /// An option's price in micro-ticks, rounded down or up.
