@@ -16,7 +16,8 @@
 //! Moves of different factors cost at most the sum, because slack is a sum of these rows.
 //!
 //! With portfolio margin, slack is the lowest over scenarios and not a sum; [`crate::portfolio`] bounds what marks, indices, volatilities and
-//! deviations cost, and these are the rates. An asset whose feed has a derivative is a linear position of its value there.
+//! deviations cost, and these are the rates. An asset whose feed has a derivative is a linear position of its value there. How wide a grid is
+//! depends on sizes and parameters alone.
 
 use super::ASSET_UNIT_BITS;
 use super::triggers::{Factor, Move};
@@ -26,6 +27,7 @@ use crate::interest::{INDEX_ONE, scaled};
 use crate::layout::{
     Account, Balance, Instrument, InstrumentKind, InstrumentStatus, MarginMode, Position, Prices, QUOTE,
 };
+use crate::margin::Health;
 use crate::margin::grid::Grid;
 use crate::market::Market;
 use crate::portfolio::{
@@ -57,6 +59,8 @@ pub(crate) struct Exposure {
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
+    /// How it stands.
+    pub health: Health,
     /// Equity less maintenance, in quote base units.
     pub slack: Amount,
     /// At most one for a factor and direction.
@@ -66,8 +70,8 @@ pub(crate) struct Profile {
 /// Quote base units that rounding may cost for each exposure.
 const ROUNDING_UNITS: Amount = 4;
 
-/// The grid of portfolio margin.
-const GRID: &GridParameters<'static> = Grid::PARAMETERS;
+/// The grids that an account is margined over, by the feed of their underlying.
+type Grids = [(FeedId, GridParameters<'static>)];
 
 /// A standard deviation of one, as a factor's value.
 const DEVIATION_ONE: u128 = 1_000_000_000_000;
@@ -165,17 +169,14 @@ impl Market<'_, '_> {
 
     /// An account's slack and all that it depends on.
     pub(crate) fn risk_profile(&mut self, id: AccountId) -> Result<Profile, MarketError> {
-        let health = self.health(id)?;
-        let mut profile =
-            Profile { slack: health.equity.saturating_sub(health.maintenance), exposures: Vec::with_capacity(8) };
+        let (mut health, mut grid) = self.health_before_grid(id)?;
+        let grids: Vec<_> = grid.underlyings().map(|(parameters, items)| (items[0].feed, parameters)).collect();
+        grid.require(&mut health);
+        let mut profile = Profile { health, slack: health.slack(), exposures: Vec::with_capacity(8) };
         let account = self.records.get::<Account>(id)?;
-        let (mut feeds, mut is_simple) = (Vec::new(), true);
+        let mut is_simple = true;
         for instrument in account.positions.into_iter().take_while(|id| *id != 0).map(InstrumentId) {
-            let before = profile.exposures.len();
-            is_simple &= !self.position_exposures(id, instrument, account.mode, &mut profile)?;
-            if account.mode == MarginMode::Portfolio && profile.exposures.len() > before {
-                feeds.push(self.underlying_feed(instrument)?);
-            }
+            is_simple &= !self.position_exposures(id, instrument, account.mode, &grids, &mut profile)?;
         }
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
             is_simple &= self.records.get::<Balance>((id, asset))?.amount >= 0;
@@ -185,7 +186,7 @@ impl Market<'_, '_> {
             return Ok(profile);
         }
         for asset in account.assets.into_iter().take_while(|id| *id != 0).map(AssetId) {
-            self.balance_exposures(id, asset, &feeds, &mut profile)?;
+            self.balance_exposures(id, asset, &grids, &mut profile)?;
         }
         Ok(profile)
     }
@@ -196,6 +197,7 @@ impl Market<'_, '_> {
         account: AccountId,
         id: InstrumentId,
         mode: MarginMode,
+        grids: &Grids,
         profile: &mut Profile,
     ) -> Result<bool, MarketError> {
         let position = self.records.get::<Position>((account, id))?;
@@ -216,7 +218,11 @@ impl Market<'_, '_> {
         }
         match mode {
             MarginMode::Standard => standard_exposures(id, &instrument, &prices, position.lots, profile),
-            MarginMode::Portfolio => portfolio_exposures(id, &instrument, &prices, position.lots, profile),
+            MarginMode::Portfolio => {
+                let feed = self.underlying_feed(id)?;
+                let parameters = grids.iter().find(|grid| grid.0 == feed).map_or(Grid::PARAMETERS, |grid| &grid.1);
+                portfolio_exposures(id, &instrument, &prices, position.lots, parameters, profile);
+            }
         }
         Ok(true)
     }
@@ -234,7 +240,7 @@ impl Market<'_, '_> {
         &mut self,
         account: AccountId,
         id: AssetId,
-        grid_feeds: &[FeedId],
+        grids: &Grids,
         profile: &mut Profile,
     ) -> Result<(), MarketError> {
         let balance = self.records.get::<Balance>((account, id))?;
@@ -248,11 +254,11 @@ impl Market<'_, '_> {
             true => (Factor::Held(id), state.supply_index),
             false => (Factor::Owed(id), state.borrow_index),
         };
-        let is_in_grid = asset.feed.0 != 0 && grid_feeds.contains(&asset.feed);
-        let (rise_ppm, fall_ppm) = match (is_in_grid, is_held) {
-            (true, _) => linear_slope_ppm(is_held),
-            (false, true) => (0, u128::from(PPM.saturating_sub(asset.haircut_ppm))),
-            (false, false) => (u128::from(PPM.saturating_add(asset.debt_weight_ppm)), 0),
+        let grid = grids.iter().find(|grid| asset.feed.0 != 0 && grid.0 == asset.feed);
+        let (rise_ppm, fall_ppm) = match (grid, is_held) {
+            (Some((_, parameters)), _) => linear_slope_ppm(parameters, is_held),
+            (None, true) => (0, u128::from(PPM.saturating_sub(asset.haircut_ppm))),
+            (None, false) => (u128::from(PPM.saturating_add(asset.debt_weight_ppm)), 0),
         };
         let value = unit_value(state.price, index);
         for (moves, ppm) in [(Move::Up, rise_ppm), (Move::Down, fall_ppm)] {
@@ -290,7 +296,14 @@ fn standard_exposures(id: InstrumentId, instrument: &Instrument, prices: &Prices
     }
 }
 
-fn portfolio_exposures(id: InstrumentId, instrument: &Instrument, prices: &Prices, lots: i64, profile: &mut Profile) {
+fn portfolio_exposures(
+    id: InstrumentId,
+    instrument: &Instrument,
+    prices: &Prices,
+    lots: i64,
+    parameters: &GridParameters<'_>,
+    profile: &mut Profile,
+) {
     let seconds = seconds_left(instrument, prices);
     let kind = match instrument.kind {
         InstrumentKind::EuropeanOption => PositionKind::Option {
@@ -312,12 +325,12 @@ fn portfolio_exposures(id: InstrumentId, instrument: &Instrument, prices: &Price
     };
     let (mark, index) = (lot_value(instrument, mark), lot_value(instrument, index));
     let scale = if kind == PositionKind::Linear { mark } else { mark.max(index / SLOW) };
-    profile.add_slope(Factor::Mark(id), mark, scale, per_lot(mark_slope_bound(GRID, &position)), rounding);
-    profile.add_slope(Factor::Index(id), index, index, per_lot(price_slope_bound(GRID, &position)), rounding);
+    profile.add_slope(Factor::Mark(id), mark, scale, per_lot(mark_slope_bound(parameters, &position)), rounding);
+    profile.add_slope(Factor::Index(id), index, index, per_lot(price_slope_bound(parameters, &position)), rounding);
     if kind == PositionKind::Linear {
         return;
     }
-    let slope = volatility_slope_bound(GRID, &position);
+    let slope = volatility_slope_bound(parameters, &position);
     // Slopes are for a deviation of one, of which the factor's unit is a part; so are those for a volatility of one.
     let scaled = |slope: Slope, unit: u128| {
         (slope.rise.saturating_mul(MICRO.into()).div_ceil(unit), slope.fall.saturating_mul(MICRO.into()).div_ceil(unit))
@@ -329,10 +342,10 @@ fn portfolio_exposures(id: InstrumentId, instrument: &Instrument, prices: &Price
 }
 
 /// What a rise and a fall of the value of a balance in the grid cost, in millionths of the move.
-fn linear_slope_ppm(is_held: bool) -> (u128, u128) {
+fn linear_slope_ppm(parameters: &GridParameters<'_>, is_held: bool) -> (u128, u128) {
     let lots = if is_held { 1 } else { -1 };
     let position = PortfolioPosition { kind: PositionKind::Linear, lots, tick_value: 1, index: MICRO, mark: MICRO };
-    let (mark, index) = (mark_slope_bound(GRID, &position), price_slope_bound(GRID, &position));
+    let (mark, index) = (mark_slope_bound(parameters, &position), price_slope_bound(parameters, &position));
     (mark.rise.saturating_add(index.rise), mark.fall.saturating_add(index.fall))
 }
 
