@@ -101,11 +101,12 @@ const [{ prices }] = (await rpc('market_instruments')).filter(({ instrument }) =
 record('prices at first', prices);
 
 // Everything that anybody may listen to.
-const heard = { books: new Map(), trades: [], prices: [], liquidations: [] };
+const heard = { books: new Map(), kinds: [], trades: [], prices: [], liquidations: [] };
 const streams = new Streams(url, (error) => { throw error; });
 await streams.subscribe('book', { instrument: '*', depth: 5 }, (message) => {
   if (!heard.books.has(message.instrument)) heard.books.set(message.instrument, new Book());
   heard.books.get(message.instrument).apply(message);
+  heard.kinds.push(`${message.type} ${message.instrument}`);
 });
 await streams.subscribe('trades', {}, ({ events }) => heard.trades.push(...events));
 await streams.subscribe('prices', {}, ({ events }) => heard.prices.push(...events));
@@ -194,5 +195,25 @@ record('account', await rpc('market_account', { owner: maker.address }));
 const orders = await rpc('market_orders', PERPETUAL, { account: String(number) });
 assert.ok(orders.bids.length + orders.asks.length > 0, 'the maker has quotes in the book');
 await bot.stop();
+
+// A block is taken back: its trades are told again as removed, and books begin again.
+const before_reorganisation = await levels();
+const snapshot = await cheats.snapshot();
+const [told, kinds] = [heard.trades.length, heard.kinds.length];
+await mined(await at(MARKET, marketAbi, swapper).write.openAccount([0]));
+const market = at(MARKET, marketAbi, swapper);
+const late = await market.read.accountOf([swapper.address, 0]);
+await mined(await dollar.write.approve([MARKET, 1_000n * UNIT]));
+await mined(await market.write.deposit([late, DOLLAR, 1_000n * UNIT]));
+await mined(await market.write.place([late, { ...order, priceTicks: 0, lots: 10n }]));
+await until('a trade', () => heard.trades.length > told);
+await cheats.revert({ id: snapshot });
+await until('a snapshot', () => heard.kinds.slice(kinds).includes(`snapshot ${PERPETUAL}`));
+await until('the trade taken back', () => heard.trades.slice(told).some(({ removed }) => removed));
+assert.deepEqual(await levels(), before_reorganisation);
+const again = await rpc('market_book', PERPETUAL, 5);
+assert.equal(heard.books.get(String(PERPETUAL)).checksum(), Number(again.checksum));
+assert.deepEqual(await rpc('market_trades', { instrument: String(PERPETUAL), limit: 1_000 }), trades);
+assert.deepEqual((await rpc('market_candles', PERPETUAL, 60)).candles, candles.candles);
 streams.close();
 record('done', true);

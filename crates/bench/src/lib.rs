@@ -27,6 +27,7 @@ mod files;
 mod harness;
 mod jit_tier;
 mod mainnet;
+mod market;
 mod market_scenario;
 mod parallel;
 mod post_state;
@@ -54,6 +55,10 @@ pub use engine::Engine;
 pub use error::BenchError;
 pub use harness::{CaseReport, Effort, compare};
 pub use mainnet::load as load_mainnet;
+pub use market::{
+    GasOperation, MakeGenesis, MarketGasReport, MarketPathPlan, MarketPathReport, PathFigures, run_market_gas,
+    run_market_path,
+};
 pub use market_scenario::{MarketScenario, ScenarioReport, ScenarioStep, parse_scenario, run_scenario};
 pub use parallel::{MIN_TRANSACTIONS, ParallelBlock, ParallelReport};
 pub use post_state::{compare_post_states, revm_post_state};

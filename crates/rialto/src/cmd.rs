@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 pub mod bench;
+pub mod bench_market;
 pub mod bench_root;
 pub mod bench_rpc;
 pub mod blocktest;

@@ -1,7 +1,7 @@
 //! `rialto bench`: Rialto and revm on the same work, in the same process, in turns; one thread and several; interpreted and
 //! compiled.
 
-use crate::cmd::{bench_root, bench_rpc};
+use crate::cmd::{bench_market, bench_root, bench_rpc};
 use crate::input::fixtures_folder;
 use crate::pool;
 use crate::strategy_args::JitChoice;
@@ -72,6 +72,8 @@ pub struct BenchArgs {
     /// One JSON document with all figures
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    market: bench_market::MarketBenchArgs,
 }
 
 /// What changes from block to block.
@@ -126,6 +128,9 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Verdict, CliError> {
     }
     if cfg!(debug_assertions) {
         eprintln!("note: this build is not optimised (use --release), its figures say little");
+    }
+    if args.market.is_wanted() {
+        return bench_market::run(&args.market, args.json, out);
     }
     let effort = Effort { case_time: Duration::from_millis(args.case_time), ..Effort::default() };
     let mut progress = Progress::new("cases");
