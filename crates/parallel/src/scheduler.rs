@@ -32,7 +32,9 @@ use crate::pool::beside;
 use crate::record::{Hasher, Record};
 use crate::replica::Replica;
 use crate::strategy::Strategy;
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, OnceLock, Ordering, lock, spin_loop, yield_now};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicUsize, Counted, Mutex, OnPanic, OnceLock, Ordering, lock, spin_loop, yield_now,
+};
 use crate::units::units;
 use crate::view::View;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
@@ -190,12 +192,14 @@ pub(crate) fn run(
     let hasher = Hasher::default();
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
     let run = Run::new(block, senders, strategy, rules.has_access_lists);
-    let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary);
+    let modules: Vec<Address> =
+        chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
+    let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary, modules.clone());
     let begun = OnceLock::default();
     let work = |begun: &Diff, receipts: Option<&mut Receipts<'_>>| {
         let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
         replica.apply_diff(begun);
-        let view = View::new(replica, beneficiary);
+        let view = View::new(replica, beneficiary, modules.clone());
         let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
         let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
         let worker =
@@ -207,6 +211,7 @@ pub(crate) fn run(
     let (mut outcome, counts) = beside(
         strategy.threads,
         || {
+            let _guard = OnPanic(|| run.fail());
             run.check_body(rules);
             let Some(begun) = run.wait_for_beginning(&begun) else { return };
             // While the caller writes the receipts, somebody puts the changes in order.
@@ -216,6 +221,7 @@ pub(crate) fn run(
             }
         },
         || {
+            let _guard = OnPanic(|| run.fail());
             let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
             if executor.begin().is_err() {
                 run.fail();
@@ -275,7 +281,7 @@ impl<'a> Run<'a> {
 
     /// Runs and commits units until all are committed, and are in the replica, or one thread is to go on alone.
     fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>, mut receipts: Option<&mut Receipts<'_>>) {
-        self.working.0.fetch_add(1, Ordering::AcqRel);
+        let at_work = Counted::new(&self.working.0);
         let mut idle = 0;
         while !self.flags.0.is_over.load(Ordering::Acquire) {
             let has_committed = self.commit_own(&mut worker);
@@ -295,7 +301,7 @@ impl<'a> Run<'a> {
             }
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
-        self.working.0.fetch_sub(1, Ordering::AcqRel);
+        drop(at_work);
         if self.flags.0.is_over.load(Ordering::Acquire) {
             // Somebody may be about to commit his last; who comes to work from now on commits nothing.
             while self.working.0.load(Ordering::Acquire) > 0 {

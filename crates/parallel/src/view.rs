@@ -3,6 +3,11 @@
 //! A view belongs to one thread, which aims it at the unit that it is about to run. It sees, from the top: what earlier units did that
 //! were run and are not committed yet, each in its own version; what is committed; the state before the block.
 //!
+//! # Native modules
+//! What others have left in a native module's slots is seen only once it is committed. Versions that are not may each be of another
+//! past, and a module, whose records depend on each other, would find a state that it could never have made. What is committed is the
+//! state after some unit of the block, and so one that it has made.
+//!
 //! # Foresight
 //! Of a transaction whose sender has an earlier one that is not done yet, the nonce that it will find is known beforehand: its own,
 //! or the block is not valid. The view says so, and the check at its turn finds out whether it was true. So a sender's
@@ -18,6 +23,8 @@ use std::cell::{Cell, RefCell};
 pub(crate) struct View<'l, 'r> {
     pub replica: RefCell<Replica<'r>>,
     beneficiary: Address,
+    /// The addresses of the chain's native modules.
+    modules: Vec<Address>,
     /// Of units before this one, in their order.
     layers: RefCell<Vec<(Filter, &'l Record)>>,
     foreseen: RefCell<Vec<(Address, u64)>>,
@@ -28,10 +35,11 @@ pub(crate) struct View<'l, 'r> {
 
 impl<'l, 'r> View<'l, 'r> {
     /// A view of what the replica knows.
-    pub fn new(replica: Replica<'r>, beneficiary: Address) -> Self {
+    pub fn new(replica: Replica<'r>, beneficiary: Address, modules: Vec<Address>) -> Self {
         Self {
             replica: RefCell::new(replica),
             beneficiary,
+            modules,
             layers: RefCell::default(),
             foreseen: RefCell::default(),
             has_guessed: Cell::new(false),
@@ -106,10 +114,12 @@ impl StateReader for View<'_, '_> {
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
         let replica = self.replica.borrow();
         let hash = replica.hasher.slot(address, slot);
-        let layers = self.layers.borrow();
-        let mut seen = layers.iter().rev().filter(|(filter, _)| filter.may_have(hash));
-        if let Some(change) = seen.find_map(|(_, layer)| layer.slot(hash, address, slot)) {
-            return Ok(self.guessed(change.after));
+        if !self.modules.contains(address) {
+            let layers = self.layers.borrow();
+            let mut seen = layers.iter().rev().filter(|(filter, _)| filter.may_have(hash));
+            if let Some(change) = seen.find_map(|(_, layer)| layer.slot(hash, address, slot)) {
+                return Ok(self.guessed(change.after));
+            }
         }
         match replica.known_slot(hash, address, slot) {
             Some(word) => Ok(word),
