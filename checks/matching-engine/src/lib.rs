@@ -4,7 +4,8 @@
 //! Each message runs through the same `Market::book_match`, `book_insert` and `book_remove` that the module's calls use, on records over a real
 //! journal, whose reader below is empty. Every [`BATCH`] messages the call is closed and its transaction ended: the changed words go to the journal's
 //! slots, and the next message opens the records anew, as the next transaction of a block would. `RIALTO_MATCHING_BATCH` sets another
-//! number; 1 is a transaction for each message. Not part of it is what surrounds matching in the module: signatures, margin, positions,
+//! number; 1 is a transaction for each message. A transaction's reports are handed to the harness' queue when it ends, as the market's
+//! events are. Not part of it is what surrounds matching in the module: signatures, margin, positions,
 //! fees, logs.
 //!
 //! Harness ids are dense, and are found in a flat table of order ids, as in the harness' own adapters.
@@ -29,6 +30,8 @@ const ACCOUNT: AccountId = AccountId(16);
 /// What the hooks report to.
 struct Reporter {
     transport: Transport,
+    /// Reports of the open transaction.
+    reports: Vec<Report>,
     /// The market's id of each order of the harness; zero where it does not rest.
     orders: Vec<OrderId>,
     /// Sequence number and id of the message that is worked on.
@@ -52,7 +55,7 @@ impl Matching for Reporter {
     fn on_fill(&mut self, _: &mut Market<'_, '_>, _: &Taker, fill: &Matched) -> Result<(), MarketError> {
         let order = &fill.maker.order;
         let (price, quantity) = (order.ticks.into(), fill.lots as u32);
-        self.transport.push(&Report::trade(self.sequence, price, quantity, order.client_id, self.order_id));
+        self.reports.push(Report::trade(self.sequence, price, quantity, order.client_id, self.order_id));
         Ok(())
     }
 
@@ -63,8 +66,16 @@ impl Matching for Reporter {
 
 impl Reporter {
     #[inline]
-    fn report(&self, kind: ReportType, sequence_number: u64, order_id: u64, side: u8, price_ticks: i64, quantity: u32) {
-        self.transport.push(&Report::order(kind, sequence_number, order_id, side, price_ticks, quantity));
+    fn report(&mut self, kind: ReportType, sequence_number: u64, order_id: u64, side: u8, price_ticks: i64, quantity: u32) {
+        self.reports.push(Report::order(kind, sequence_number, order_id, side, price_ticks, quantity));
+    }
+
+    /// What the transaction reports leaves with it, as the market's events do.
+    fn hand_over(&mut self) {
+        for report in &self.reports {
+            self.transport.push(report);
+        }
+        self.reports.clear();
     }
 
     #[inline]
@@ -102,7 +113,8 @@ impl Engine {
         journal.set_nonce(account, 1);
         journal.end_tx(true);
         let batch = std::env::var("RIALTO_MATCHING_BATCH").ok().and_then(|batch| batch.parse().ok()).unwrap_or(BATCH);
-        let reporter = Reporter { transport, orders: vec![OrderId::default(); 1 << 20], sequence: 0, order_id: 0 };
+        let reports = Vec::with_capacity(1 << 10);
+        let reporter = Reporter { transport, reports, orders: vec![OrderId::default(); 1 << 20], sequence: 0, order_id: 0 };
         Self { market: None, journal, account, reporter, batch, messages: 0 }
     }
 
@@ -125,6 +137,7 @@ impl Engine {
             market.finish().0.close().expect("a state in memory can be read");
             // SAFETY: no call is open.
             unsafe { &mut *self.journal }.end_tx(true);
+            self.reporter.hand_over();
         }
         self.messages = 0;
     }

@@ -253,6 +253,7 @@ impl Market<'_, '_> {
     }
 
     /// Takes an order out; `None` if it does not rest.
+    #[inline]
     pub fn book_remove(&mut self, id: OrderId) -> Result<Option<Order>, MarketError> {
         let Some(found) = self.find(id)? else { return Ok(None) };
         let order = *self.records.at(found.order);
@@ -284,6 +285,7 @@ impl Market<'_, '_> {
         Ok(Some((ticks, self.records.at(level).lots)))
     }
 
+    #[inline]
     fn find(&mut self, id: OrderId) -> Result<Option<Found>, MarketError> {
         let place = self.records.locate::<Order>((id.instrument, id.handle))?;
         let &Order { sequence, side, ticks, .. } = self.records.at(place);
