@@ -22,7 +22,7 @@ const LONG_FILES: usize = 4;
 /// Crates that may contain `unsafe`.
 const UNSAFE_CRATES: [&str; 2] = ["jit", "vm"];
 /// Crates whose results must be the same bytes on every machine.
-const PURE_CRATES: [&str; 4] = ["state", "trie", "vm", "stf"];
+const PURE_CRATES: [&str; 5] = ["state", "trie", "vm", "market", "stf"];
 
 /// Folders that hold what is generated or fetched.
 const SKIPPED_FOLDERS: [&str; 5] = ["target", "node_modules", "corpus", "artifacts", "proptest-regressions"];
