@@ -49,8 +49,6 @@ gas_table! {
     MAKER_VISIT = 1_500;
     /// A fill: both positions, fees, events.
     FILL = 9_000;
-    /// Most that a maker may cost: its visit, fill, health and cancellation.
-    VISIT_MOST = 45_000;
     /// Adding an order to the book: its record, its queue, the lists of its account.
     REST = 9_000;
     /// Taking an order out of the book.
@@ -65,7 +63,7 @@ gas_table! {
     TRIGGER_PLACE = 12_000;
     /// Removing a trigger order, or finding that it has nothing to do.
     TRIGGER_END = 6_000;
-    /// Most that the order of a crossed trigger may use; it visits as many makers as that allows.
+    /// Most that the order of a crossed trigger may use; it fills with as many makers as that allows.
     TRIGGER_ORDER = 4_000_000;
     /// Finding the next crossed trigger or expired order of an instrument.
     QUEUE_STEP = 1_000;

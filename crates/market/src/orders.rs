@@ -73,15 +73,15 @@ fn forbidden<T>(state: &'static str) -> Result<T, MarketError> {
 impl Market<'_, '_> {
     /// Places an order for an account. Who called has been checked.
     pub fn place_order(&mut self, account: AccountId, order: &OrderRequest) -> Result<Placed, MarketError> {
-        self.place_within(account, order, MAKER_VISITS)
+        self.place_down_to(account, order, 0)
     }
 
-    /// As [`Market::place_order`], with a bound on the makers that it visits.
-    fn place_within(
+    /// As [`Market::place_order`], but no maker fills once the meter has less than this left: the rest is cancelled then.
+    fn place_down_to(
         &mut self,
         account: AccountId,
         order: &OrderRequest,
-        max_visits: u32,
+        least_gas: u64,
     ) -> Result<Placed, MarketError> {
         self.meter.charge(gas::PLACE)?;
         let instrument = self.check_form(account, order)?;
@@ -98,9 +98,9 @@ impl Market<'_, '_> {
             self_trade: order.self_trade,
             is_post_only: order.time_in_force == TimeInForce::PostOnly,
             is_fill_or_kill: order.time_in_force == TimeInForce::FillOrKill,
-            max_visits,
+            max_visits: MAKER_VISITS,
         };
-        let mut placed = self.take(&taker, &instrument)?;
+        let mut placed = self.take(&taker, &instrument, least_gas)?;
         if placed.left > 0 && placed.stop == Stop::NoMaker && order.time_in_force.rests() {
             placed.placed.resting = Some(self.rest(&taker, &instrument, order, placed.left)?);
         }
@@ -112,7 +112,7 @@ impl Market<'_, '_> {
     }
 
     /// Fills at once what it can of an order that the account did not ask for, and that nobody asks its margin for. `reason` says in the
-    /// event why. It visits as many makers as a quarter of the gas that is left pays for in any case, so that it never uses up a budget.
+    /// event why. Makers fill while no more than an eighth of the gas that was left is used, so that a budget is never used up by costly ones.
     pub(crate) fn execute_ioc(
         &mut self,
         account: AccountId,
@@ -135,9 +135,10 @@ impl Market<'_, '_> {
             self_trade: SelfTrade::CancelMaker,
             is_post_only: false,
             is_fill_or_kill: false,
-            max_visits: visits_within(self.meter.left() / 4),
+            max_visits: MAKER_VISITS,
         };
-        let placed = self.take(&taker, &terms)?.placed;
+        let left = self.meter.left();
+        let placed = self.take(&taker, &terms, left - left / 8)?.placed;
         if placed.filled_lots > 0 {
             let (filled, is_buy) = (placed.filled_lots, side == Side::Buy);
             let (instrument, account) = (instrument.0, account.0);
@@ -147,9 +148,9 @@ impl Market<'_, '_> {
     }
 
     /// Matches an order and settles what follows for everybody but its own account.
-    fn take(&mut self, taker: &Taker, instrument: &Instrument) -> Result<Taken, MarketError> {
+    fn take(&mut self, taker: &Taker, instrument: &Instrument, least_gas: u64) -> Result<Taken, MarketError> {
         let open_before = self.records.get::<Prices>(taker.instrument)?.open_lots;
-        let mut exchange = Exchange::new(instrument);
+        let mut exchange = Exchange::new(instrument, least_gas);
         let outcome = self.book_match(taker, &mut exchange)?;
         if exchange.last_ticks != 0 {
             self.records.update::<Prices, _>(taker.instrument, |prices| prices.last_ticks = exchange.last_ticks)?;
@@ -165,7 +166,7 @@ impl Market<'_, '_> {
             filled_lots: outcome.filled,
             quote_amount: quote_amount.ok_or(Rejection::Overflow)?,
             resting: None,
-            is_partial: outcome.stop == Stop::Bound,
+            is_partial: matches!(outcome.stop, Stop::Bound | Stop::Refused),
         };
         Ok(Taken { placed, left: outcome.left, stop: outcome.stop })
     }
@@ -319,11 +320,6 @@ struct Taken {
     placed: Placed,
     left: Lots,
     stop: Stop,
-}
-
-/// Makers that so much gas pays for, whatever comes of them.
-fn visits_within(gas: u64) -> u32 {
-    u32::try_from(gas / gas::VISIT_MOST).unwrap_or(u32::MAX).min(MAKER_VISITS)
 }
 
 /// A fee on a value, rounded against who pays or gets it: up if it is paid, down if it is a rebate.

@@ -200,14 +200,12 @@ fn an_expired_instrument_takes_no_orders() {
     world.place(BOB, option(sell(34_000, 5))).unwrap();
     world.place(ALICE, option(buy(34_000, 2))).unwrap();
     world.set_prices(PRICE, exchange::EXPIRY_SECONDS + 1);
+    let cancelled = world.events_of::<IMarket::OrderCancelled>();
+    assert_eq!(cancelled.iter().map(|event| (event.lots, event.reason)).collect::<Vec<_>>(), [(3, 6)]);
     for order in [option(buy(34_000, 2)), option(sell(34_000, 2))] {
         let result = world.place(CAROL, order).map(|fill| fill.filledLots);
         assert!(matches!(&result, Err(error) if error.starts_with("Forbidden")), "{result:?}");
     }
-    let account = world.account(BOB);
-    assert_eq!(
-        world.call(BOB, IMarket::cancelAllCall { account, instrument: exchange::OPTION }),
-        Ok(1),
-        "cancels are allowed"
-    );
+    assert!(world.book(exchange::OPTION).is_empty(), "what rested is gone");
+    exchange::check(&mut world, 3, "expired");
 }

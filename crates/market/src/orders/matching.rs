@@ -23,6 +23,8 @@ use alloc::vec::Vec;
 /// The exchange, for the time of one order.
 pub(super) struct Exchange {
     terms: Instrument,
+    /// No maker fills once the meter has less left.
+    least_gas: u64,
     /// Fee of the maker whose side was applied last.
     maker_fee: Amount,
     /// Price of the last fill; zero if there was none.
@@ -32,8 +34,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(terms: &Instrument) -> Self {
-        Self { terms: *terms, maker_fee: 0, last_ticks: 0, touched: Vec::new() }
+    pub(super) fn new(terms: &Instrument, least_gas: u64) -> Self {
+        Self { terms: *terms, least_gas, maker_fee: 0, last_ticks: 0, touched: Vec::new() }
     }
 
     fn touch(&mut self, account: AccountId) {
@@ -90,6 +92,9 @@ impl Matching for Exchange {
         maker: &Resting,
         lots: Lots,
     ) -> Result<Verdict, MarketError> {
+        if market.meter.left() < self.least_gas {
+            return Ok(Verdict::CancelTaker);
+        }
         market.meter.charge(gas::FILL)?;
         let order = &maker.order;
         let mut lots = lots;
