@@ -2,6 +2,7 @@
 
 mod prices;
 
+use alloy_primitives::Address;
 use prices::*;
 use proptest::prelude::*;
 use rialto_market::Rejection;
@@ -9,8 +10,9 @@ use rialto_market::abi::IMarket;
 use rialto_market::expiry::{Expiry, MAX_EXPIRIES, MAX_SERIES, MAX_SETTLED_AT_ONCE, SETTLEMENT_SECONDS};
 use rialto_market::feeds::Feed;
 use rialto_market::genesis::{self, InstrumentGenesis};
-use rialto_market::layout::{Instrument, InstrumentStatus, Position, Prices, QUOTE};
-use rialto_market::types::{AccountId, FeedId, InstrumentId, MICRO};
+use rialto_market::layout::{Account, Instrument, InstrumentStatus, Position, Prices, QUOTE};
+use rialto_market::orders::request::OrderRequest;
+use rialto_market::types::{AccountId, FeedId, InstrumentId, MICRO, Side};
 
 const D: u128 = 1_00000000;
 /// The call and the put at 3,000 dollars.
@@ -152,6 +154,57 @@ proptest! {
             prop_assert!((0..4).contains(&prices.funding_pool), "dust of {}", prices.funding_pool);
             prop_assert_eq!(prices.open_lots, 0);
         }
+    }
+}
+
+/// Orders that rest in a settled series leave the book by themselves, within a budget for each acceptance of prices.
+#[test]
+fn orders_of_settled_series_leave_the_book() {
+    let mut world = before_expiry(60);
+    let account = world.funded(1, 100_000_000);
+    world.set::<Instrument>(CALL, |call| call.band_ppm = 1_000_000);
+    for number in 0..150u32 {
+        let side = if number % 2 == 0 { Side::Buy } else { Side::Sell };
+        let ticks = if number % 2 == 0 { 1 } else { 1_000 + number };
+        let order = OrderRequest { instrument: CALL, side, ticks, lots: 1, ..OrderRequest::default() };
+        let owner = Address::with_last_byte(1);
+        let placed = world.run(owner, |market| market.place_order(account, &order));
+        placed.unwrap_or_else(|rejection| panic!("order {number}: {rejection}"));
+    }
+    assert_eq!(world.get::<Account>(account).orders, 150);
+    world.now_seconds += 60;
+    let mut left = 150;
+    for round in 0..150 {
+        world.price(&[(ETHER_FEED, 3_000 * D)]).unwrap();
+        let cancelled = world.events_of::<IMarket::OrderCancelled>();
+        assert!(cancelled.iter().all(|event| event.instrument == CALL.0 && event.reason == 6), "round {round}");
+        assert!(!cancelled.is_empty(), "round {round}");
+        left -= cancelled.len();
+        assert_eq!(usize::from(world.get::<Account>(account).orders), left);
+        if left == 0 {
+            break;
+        }
+        world.now_seconds += 1;
+    }
+    assert_eq!(left, 0);
+    assert_eq!(world.get::<Position>((account, CALL)), Position::default());
+    assert_eq!(world.get::<Account>(account).positions, [0; 16], "its place is free");
+}
+
+#[test]
+fn all_of_an_accounts_expired_positions_at_once() {
+    let mut world = before_expiry(60);
+    let (long, short) = (world.funded(1, 100_000), world.funded(2, 100_000));
+    for id in [CALL, PUT, InstrumentId(ETHER_PERPETUAL)] {
+        for (account, lots) in [(long, 5), (short, -5)] {
+            world.run(NOBODY, |market| market.change_position(account, id, lots, i128::from(lots) * 1_000)).unwrap();
+        }
+    }
+    world.price_after(60, &[(ETHER_FEED, 3_000 * D)]);
+    for (account, expected) in [(long, -10_000), (short, 10_000)] {
+        let realised = world.run(NOBODY, |market| market.settle_expired(account, InstrumentId(0))).unwrap();
+        assert_eq!(realised, expected, "both expired worthless");
+        assert_eq!(world.get::<Account>(account).positions[..2], [ETHER_PERPETUAL, 0]);
     }
 }
 

@@ -8,11 +8,11 @@ use prices::*;
 use rialto_market::abi::IMarket;
 use rialto_market::abi::IMarketActions::{self as Actions, FeedTerms, InstrumentTerms, Setting};
 use rialto_market::genesis::{self, MarketGenesis};
-use rialto_market::layout::{Globals, Instrument, InstrumentStatus};
+use rialto_market::layout::{Globals, Instrument, InstrumentStatus, Prices};
 use rialto_market::operator::{MAX_ACTION_BYTES, Proposal};
 use rialto_market::oracle::SignerOf;
-use rialto_market::types::InstrumentId;
-use rialto_market::{Asset, Rejection};
+use rialto_market::types::{AssetId, InstrumentId};
+use rialto_market::{Asset, AssetState, Rejection};
 
 const PERPETUAL: InstrumentId = InstrumentId(ETHER_PERPETUAL);
 
@@ -293,7 +293,51 @@ fn feeds_and_assets_are_bounded() {
     }
     let mut world = World::dev(1, 1);
     enact(&mut world, &change_asset(2, vec![setting("supplyCap", 5)])).unwrap();
-    assert_eq!(world.get::<Asset>(rialto_market::types::AssetId(2)).supply_cap, 5);
+    assert_eq!(world.get::<Asset>(AssetId(2)).supply_cap, 5);
+}
+
+/// What positions that are open need never grows by a parameter; what new ones need may.
+#[test]
+fn maintenance_margin_does_not_rise_under_open_positions() {
+    // With a maintenance of 3 % and steps of 1 % for each 100 lots.
+    let rows: [(&str, &[(&str, i64)], bool); 9] = [
+        ("more", &[("maintenancePpm", 30_001)], false),
+        ("less", &[("maintenancePpm", 29_999)], true),
+        ("larger steps", &[("tierStepPpm", 10_001)], false),
+        ("smaller steps", &[("tierStepPpm", 9_999)], true),
+        ("sooner steps", &[("tierLots", 99)], false),
+        ("later steps", &[("tierLots", 101)], true),
+        ("no steps", &[("tierLots", 0)], true),
+        ("sooner and smaller steps", &[("tierLots", 50), ("tierStepPpm", 1)], false),
+        ("initial margin", &[("initialPpm", 900_000)], true),
+    ];
+    for (name, settings, expected) in rows {
+        for is_open in [true, false] {
+            let mut world = World::dev(1, 1);
+            world.set::<Instrument>(PERPETUAL, |instrument| {
+                instrument.tier_lots = 100;
+                instrument.tier_step_ppm = 10_000;
+            });
+            if is_open {
+                world.set::<Prices>(PERPETUAL, |prices| prices.open_lots = 1);
+            }
+            let settings = settings.iter().map(|&(name, value)| setting(name, value)).collect();
+            let action = Actions::setInstrumentCall { instrument: ETHER_PERPETUAL, settings }.abi_encode();
+            assert_eq!(enact(&mut world, &action).is_ok(), expected || !is_open, "{name}, open: {is_open}");
+        }
+    }
+    let mut world = World::dev(1, 1);
+    let asset = AssetId(2);
+    world.set::<AssetState>(asset, |state| state.supply_scaled = 1);
+    for (name, value, expected) in [
+        ("haircutPpm", 100_001, false),
+        ("haircutPpm", 100_000, true),
+        ("debtWeightPpm", 100_001, false),
+        ("initialHaircutPpm", 900_000, true),
+    ] {
+        let action = Actions::setAssetCall { asset: 2, settings: vec![setting(name, value)] }.abi_encode();
+        assert_eq!(enact(&mut world, &action).is_ok(), expected, "{name} = {value}");
+    }
 }
 
 #[test]
