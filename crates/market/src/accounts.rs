@@ -127,7 +127,7 @@ impl Market<'_, '_> {
             most: U256::from(MarginMode::Portfolio as u8),
         })?;
         self.records.set(account, record)?;
-        self.require_initial(account)?;
+        self.require_initial_to_leave(account)?;
         self.emit(&IMarket::MarginModeSet { account: account.0, mode });
         self.risk_changed(account)
     }

@@ -13,7 +13,7 @@ use crate::accounts::is_system;
 use crate::assets::AssetState;
 use crate::error::{MarketError, Rejection};
 use crate::interest::{scaled, settled};
-use crate::layout::{Account, AccountStatus, Balance, QUOTE};
+use crate::layout::{Account, AccountStatus, BACKSTOP, Balance, QUOTE};
 use crate::market::Market;
 use crate::types::{AccountId, Amount, AssetId, MAX_AMOUNT};
 use alloy_primitives::U256;
@@ -141,20 +141,23 @@ impl Market<'_, '_> {
         self.spend_balance(from, asset, units)?;
         self.add_balance(to, asset, units)?;
         if !is_system(from) {
-            self.require_initial(from)?;
+            self.require_initial_to_leave(from)?;
         }
         self.emit(&IMarket::Transferred { from: from.0, to: to.0, asset: asset.0, amount });
         self.risk_changed(from)?;
         self.risk_changed(to)
     }
 
-    /// Refuses to put an asset on another owner's list: else anyone could fill it.
+    /// Refuses to put an asset on another owner's list, which else anyone could fill, and to add to the backstop pool without shares.
     pub(crate) fn require_receiver(
         &mut self,
         id: AccountId,
         account: &Account,
         asset: AssetId,
     ) -> Result<(), MarketError> {
+        if id == BACKSTOP {
+            return Err(Rejection::Forbidden { state: "the backstop pool takes what buys shares" }.into());
+        }
         let is_welcome = asset == QUOTE || account.owner == self.caller || account.assets.contains(&asset.0);
         if !is_welcome && !is_system(id) {
             return Err(Rejection::Forbidden {

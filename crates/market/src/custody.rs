@@ -103,7 +103,7 @@ impl Market<'_, '_> {
         })?;
         self.records.set(asset, state)?;
         if !crate::accounts::is_system(account) {
-            self.require_initial(account)?;
+            self.require_initial_to_leave(account)?;
         }
         self.emit(&IMarket::Withdrawn { account: account.0, asset: asset.0, amount, to });
         self.risk_changed(account)?;

@@ -169,7 +169,7 @@ impl Market<'_, '_> {
         Ok(state)
     }
 
-    /// Brings interest of all assets up to now; there are at most [`crate::assets::MAX_LISTED_ASSETS`].
+    /// Brings interest of all assets up to now; there are at most 64.
     pub fn accrue_all(&mut self) -> Result<(), MarketError> {
         let end = self.records.get::<Globals>(())?.next_asset;
         for id in QUOTE.0..end.min(MAX_LISTED_ASSETS + 1) {

@@ -25,13 +25,14 @@ pub(crate) mod standard;
 use self::grid::Grid;
 use crate::assets::{Asset, MAX_VALUE};
 use crate::error::{MarketError, Rejection};
+use crate::feeds::Feed;
 use crate::gas;
 use crate::layout::{
     Account, AccountStatus, Balance, Instrument, InstrumentKind, InstrumentStatus, MarginMode, Position, Prices, QUOTE,
 };
 use crate::market::Market;
 use crate::quotient::{mul_div_up, to_signed};
-use crate::types::{AccountId, Amount, AssetId, InstrumentId, PPM, Ppm};
+use crate::types::{AccountId, Amount, AssetId, FeedId, InstrumentId, PPM, Ppm};
 
 /// How an account stands, in quote base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +112,39 @@ impl Market<'_, '_> {
             return Err(Rejection::MarginTooLow { equity: health.equity, required: health.initial }.into());
         }
         Ok(health)
+    }
+
+    /// As [`Market::require_initial`], for what takes value out of an account: the prices by which it has margin must not be stale either. An
+    /// account without positions, orders and debts needs no prices.
+    pub(crate) fn require_initial_to_leave(&mut self, id: AccountId) -> Result<(), MarketError> {
+        self.require_initial(id)?;
+        let account = self.account(id)?;
+        let (mut is_exposed, mut is_stale) = (false, false);
+        for instrument in account.positions.into_iter().take_while(|instrument| *instrument != 0).map(InstrumentId) {
+            let terms = self.records.get::<Instrument>(instrument)?;
+            if terms.status == InstrumentStatus::Settled {
+                continue;
+            }
+            is_exposed = true;
+            let feed = self.feed_of(&terms)?;
+            is_stale |= self.is_stale(feed)?;
+        }
+        for asset in account.assets.into_iter().take_while(|asset| *asset != 0).map(AssetId) {
+            is_exposed |= self.records.get::<Balance>((id, asset))?.amount < 0;
+            let feed = self.records.get::<Asset>(asset)?.feed;
+            is_stale |= self.is_stale(feed)?;
+        }
+        if is_exposed && is_stale {
+            return Err(Rejection::Forbidden { state: "a price is stale" }.into());
+        }
+        Ok(())
+    }
+
+    /// Whether a feed's last price is older than the feed allows. What has no feed has no price that could be.
+    fn is_stale(&mut self, id: FeedId) -> Result<bool, MarketError> {
+        let feed = self.records.get::<Feed>(id)?;
+        let age_seconds = self.block.timestamp_seconds.saturating_sub(feed.time_seconds);
+        Ok(feed.staleness_seconds != 0 && age_seconds > u64::from(feed.staleness_seconds))
     }
 
     /// Adds what balances and debts are worth, and their haircuts and weights.

@@ -251,6 +251,25 @@ fn withdrawals_leave_initial_margin() {
     exchange::check(&mut world, 3, "withdrawn");
 }
 
+/// With a position, no withdrawal at prices that are stale; without one, prices are of no concern.
+#[test]
+fn stale_prices() {
+    for (has_position, is_paid) in [(true, false), (false, true)] {
+        let mut world = World::new();
+        let mut token = Token::new(Manner::Honest);
+        token.balances.insert(MARKET_ADDRESS, 5_000_000_000_000);
+        if has_position {
+            world.place(BOB, exchange::sell(exchange::PRICE, 100)).unwrap();
+            world.place(ALICE, exchange::buy(exchange::PRICE, 100)).unwrap();
+        }
+        let account = world.account(ALICE);
+        withdraw(&mut world, &mut token, ALICE, account, 1).expect("fresh");
+        world.block.timestamp_seconds += 86_400;
+        let result = withdraw(&mut world, &mut token, ALICE, account, 1);
+        assert_eq!(result.is_ok(), is_paid, "position: {has_position}, {result:?}");
+    }
+}
+
 /// While a withdrawal's token runs, the balance is already without it, and nothing else can be done.
 #[test]
 fn the_token_sees_the_debit() {

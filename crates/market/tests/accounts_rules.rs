@@ -146,7 +146,7 @@ fn transfers() {
     let range = |result: &Result<(), Rejection>| matches!(result, Err(Rejection::OutOfRange { .. }));
     let done = |result: &Result<(), Rejection>| result.is_ok();
     type Row = (&'static str, AccountId, AssetId, u128, fn(&Result<(), Rejection>) -> bool);
-    let rows: [Row; 12] = [
+    let rows: [Row; 13] = [
         ("what there is", account(1), QUOTE, 1_000_000_000, done),
         ("a debt within margin: 1,000 + 40,000 of 50,000", account(1), QUOTE, 41_000_000_000, done),
         ("a debt that leaves a unit too little", account(1), QUOTE, 41_000_000_001, margin),
@@ -156,6 +156,7 @@ fn transfers() {
         ("a new asset to an own account", account(USERS), BITCOIN, 1, done),
         ("to itself", account(0), QUOTE, 1, forbidden),
         ("to the insurance fund", INSURANCE, QUOTE, 1, done),
+        ("to the backstop pool, without shares", BACKSTOP, QUOTE, 1, forbidden),
         ("to nobody", AccountId(99), QUOTE, 1, |result| {
             matches!(result, Err(Rejection::Unknown { what: "account", .. }))
         }),

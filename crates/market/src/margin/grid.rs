@@ -91,6 +91,14 @@ impl Grid {
 }
 
 impl Market<'_, '_> {
+    /// The feed of an instrument's index.
+    pub(super) fn feed_of(&mut self, terms: &Instrument) -> Result<FeedId, MarketError> {
+        match terms.underlying {
+            InstrumentId(0) => Ok(terms.feed),
+            underlying => Ok(self.records.get::<Instrument>(underlying)?.feed),
+        }
+    }
+
     /// Adds a position of so many lots to a grid.
     pub(super) fn push_position(
         &mut self,
@@ -102,10 +110,7 @@ impl Market<'_, '_> {
     ) -> Result<(), MarketError> {
         let is_option = terms.kind == InstrumentKind::EuropeanOption;
         self.meter.charge(if is_option { gas::GRID_OPTION } else { gas::GRID_LINEAR })?;
-        let feed = match terms.underlying {
-            InstrumentId(0) => terms.feed,
-            underlying => self.records.get::<Instrument>(underlying)?.feed,
-        };
+        let feed = self.feed_of(terms)?;
         let kind = match is_option {
             false => PositionKind::Linear,
             true => PositionKind::Option {
