@@ -8,13 +8,16 @@ mod exchange;
 mod strategies;
 mod support;
 
+use alloy_primitives::{Address, U256};
 use alloy_sol_types::SolEvent;
-use exchange::{START_SECONDS, Traffic, chain, opening, world};
+use exchange::{START_SECONDS, Traffic, call_through, chain, opening, world};
 use rialto_market::MARKET_ADDRESS;
 use rialto_market::abi::IMarket;
 use rialto_state::MemoryState;
-use rialto_stf::{Block, ChainSpec, Outcome, ReceiptStatus};
+use rialto_stf::{Block, ChainSpec, Outcome, ReceiptStatus, Transaction, TxRunner};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::slice;
 use support::{Call, SENDERS, block_of, sender};
 
 /// Block `number`, two seconds after the one before it.
@@ -82,6 +85,85 @@ impl Tally {
                 *self.events.entry(name).or_default() += 1;
             }
         }
+    }
+}
+
+/// What a transaction changes in the accounts of the market and its tokens, with the logs that it leaves.
+fn changes(
+    runner: &mut TxRunner<'_>,
+    transaction: &Transaction,
+    from: Address,
+) -> (bool, Vec<(Address, U256, U256)>, usize) {
+    let effects =
+        runner.run_together(slice::from_ref(transaction), &[from], &Cell::default()).expect("a valid transaction");
+    let footprint = &effects.footprint;
+    let changed = footprint.slots.iter().filter(|slot| slot.before != slot.after);
+    let changed = changed.map(|slot| (*footprint.address_of(slot), slot.slot, slot.after));
+    let ours = [MARKET_ADDRESS, exchange::DOLLAR, exchange::ETHER];
+    let mut changed: Vec<_> = changed.filter(|(address, ..)| ours.contains(address)).collect();
+    changed.sort_unstable();
+    (effects.outcomes[0].halt.is_none(), changed, effects.outcomes[0].logs.len())
+}
+
+/// A contract that calls the book and runs out of gas, at each point where it can: all of the market's part happens or nothing.
+#[test]
+fn out_of_gas_at_every_point() {
+    let chain = chain("Prague");
+    let mut state = opened(&chain);
+    let catch = support::nesting::number(rialto_vm::opcode::CALL, support::nesting::Ending::Catch, true);
+    let same = support::nesting::number(rialto_vm::opcode::CALL, support::nesting::Ending::Same, true);
+    let order = |is_buy, price_ticks, lots| IMarket::Order {
+        instrument: 2,
+        isBuy: is_buy,
+        priceTicks: price_ticks,
+        lots,
+        timeInForce: IMarket::TimeInForce::GoodTillCancelled,
+        selfTrade: IMarket::SelfTrade::CancelTaker,
+        reduceOnly: false,
+        clientId: 0,
+        expirySeconds: 0,
+    };
+    let of_catch = 16 + SENDERS as u32 + 1;
+    let resting = [(0, 30_010), (1, 30_020), (2, 30_030)].map(|(from, ticks)| {
+        let place = IMarket::placeCall { account: 16 + from as u32, order: order(false, ticks, 10) };
+        call_through(from, &[], &place, 1_000_000)
+    });
+    let first = block(&chain, &state, 2, &resting);
+    state.apply(&strategies::check("resting orders", &chain, &first, &state).diff);
+    let deposit = IMarket::depositCall { account: 16, token: exchange::DOLLAR, amount: U256::from(5) };
+    let rows = [
+        (
+            "place",
+            call_through(3, &[catch], &IMarket::placeCall { account: of_catch, order: order(true, 30_025, 25) }, 0),
+        ),
+        ("deposit", call_through(3, &[], &deposit, 0)),
+        (
+            "place, passed on",
+            call_through(3, &[same, catch], &IMarket::placeCall { account: of_catch, order: order(true, 1, 1) }, 0),
+        ),
+    ];
+    for (name, call) in rows {
+        let mut block = block(&chain, &state, 3, &[Call { gas_limit: 3_000_000, ..call }]);
+        let transaction = &mut block.transactions[0];
+        let mut runner = TxRunner::new(&chain, &block.header, &state, 1);
+        let enough = changes(&mut runner, transaction, sender(3));
+        assert!(enough.0 && !enough.1.is_empty() && enough.2 > 0, "{name}: {enough:?}");
+        let nothing = (Vec::new(), 0);
+        let mut since = None;
+        for gas_limit in 40_000..700_000 {
+            transaction.gas_limit = gas_limit;
+            let (_, changed, logs) = changes(&mut runner, transaction, sender(3));
+            if (&changed, logs) == (&enough.1, enough.2) {
+                since.get_or_insert(gas_limit);
+                if since.is_some_and(|since| gas_limit > since + 3_000) {
+                    break;
+                }
+            } else {
+                assert_eq!((changed, logs), nothing, "{name}: with {gas_limit} gas a part of it happened");
+                assert_eq!(since, None, "{name}: with {gas_limit} gas nothing happens, with less everything");
+            }
+        }
+        assert!(since.is_some(), "{name}: it takes more gas than any here");
     }
 }
 
