@@ -109,7 +109,11 @@ impl Market<'_, '_> {
     pub(crate) fn sweep_within(&mut self, find_gas: u64, budget_gas: u64) -> Result<Sweep, MarketError> {
         let mut report = Sweep::default();
         let ((), found_gas) = self.on_budget(find_gas, |market| market.risk_sweep(&mut report))?;
-        let (steps, gas) = self.on_budget(budget_gas, |market| market.liquidate_queued(u32::MAX, Payer::Block))?;
+        let (steps, gas) = self.on_budget(budget_gas, |market| {
+            let steps = market.liquidate_queued(u32::MAX, Payer::Block)?;
+            market.backstop_unwinds()?;
+            Ok(steps)
+        })?;
         report.steps = steps;
         // A loss that was socialised is a move of a factor.
         let left = find_gas.saturating_sub(found_gas);

@@ -107,7 +107,7 @@ impl Market<'_, '_> {
         }
         if profile.slack < 0 {
             self.triggers_remove(account)?;
-            self.enqueue(account)?;
+            self.enqueue(account, &profile.health)?;
             return Ok(true);
         }
         if may_keep && self.triggers_hold(account, profile)? {

@@ -2,12 +2,12 @@
 //!
 //! While an account is in an auction, anyone may take over its positions and collateral, or sell it what it owes, at the fair price less a
 //! discount that grows by a step with each block. The discount is bounded by [`MOST_PPM`] and by what the account can bear: if all went at it,
-//! the account would have nothing left, but would not be bankrupt. No more lots are given than bring the account back to its target. A
+//! the account would keep half of its equity. No more lots are given than bring the account back to its target. A
 //! keeper needs the initial margin afterwards, so that what was short of margin in one account is not so in the next.
 //!
 //! Prices are whole ticks, rounded in favour of the account.
 
-use super::book::{Item, STAGE_AUCTION, discount_ppm, signed};
+use super::book::{Item, STAGE_AUCTION, bearable_ppm, signed};
 use super::queue::Case;
 use crate::error::{MarketError, Rejection};
 use crate::gas;
@@ -65,9 +65,9 @@ impl Market<'_, '_> {
             return Ok(None);
         };
         let most = auction_discount_ppm(self.block.number.saturating_sub(case.auction_block));
-        let ticks = item.limit(discount_ppm(&health, &items, most));
-        let offer =
-            Offer { side: item.side, lots: item.lots_to_target(&health), ticks, since_block: case.auction_block };
+        let discount = bearable_ppm(&health, &items, most);
+        let (ticks, lots) = (item.limit(discount), item.lots_to_target(&health, discount));
+        let offer = Offer { side: item.side, lots, ticks, since_block: case.auction_block };
         Ok(Some((offer, item)))
     }
 

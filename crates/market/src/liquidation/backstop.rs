@@ -9,10 +9,12 @@
 //! withdrawals takes a unit from the others. The virtual shares are nobody's. They set the first price, so whoever would drive it up by a gift
 //! to an empty pool, in order that the next deposit rounds down to nothing, gives nearly all of the gift to nobody.
 //!
+//! What it took over it sells again, in every sweep, as far as the book pays the mark or better: it takes risk, it does not seek it.
+//!
 //! Nobody leaves while accounts wait for liquidation, as who sees a loss coming would leave it to the others; nor beyond the pool's own
 //! margin.
 
-use super::book::{Item, STAGE_BACKSTOP, discount_ppm, signed};
+use super::book::{CANCELLED_BY_LIQUIDATION, Item, STAGE_BACKSTOP, bearable_ppm, signed};
 use super::deleverage::share_of;
 use super::queue::LiquidationQueue;
 use crate::abi::IMarket;
@@ -24,7 +26,7 @@ use crate::margin::standard::value_up;
 use crate::market::Market;
 use crate::positions::to_i256;
 use crate::records::record;
-use crate::types::{AccountId, Amount, AssetId, Lots, PPM, Ppm};
+use crate::types::{AccountId, Amount, AssetId, InstrumentId, Lots, PPM, Ppm};
 use alloy_primitives::U256;
 
 /// Shares of nobody.
@@ -139,7 +141,7 @@ impl Market<'_, '_> {
         }
         let mut health = self.health(account)?;
         let items = self.items(account)?;
-        let discount = discount_ppm(&health, &items, MOST_PPM);
+        let discount = bearable_ppm(&health, &items, MOST_PPM);
         for item in items {
             if !health.is_short() {
                 break;
@@ -152,10 +154,13 @@ impl Market<'_, '_> {
                 self.meter.charge(gas::TAKEOVER)?;
                 let taken = self.attempt(|market| match item.asset.0 {
                     0 => {
-                        let lots = item.lots_to_target(&health).div_ceil(part);
+                        let lots = item.lots_to_target(&health, discount).div_ceil(part);
                         market.backstop_takes_position(account, &item, lots, discount)
                     }
-                    _ => market.backstop_takes_asset(account, &item, part, discount),
+                    _ => {
+                        let units = item.units_to_target(&health, discount) / Amount::from(part);
+                        market.backstop_takes_asset(account, &item, units, discount)
+                    }
                 })?;
                 if taken.is_ok() {
                     break;
@@ -164,6 +169,28 @@ impl Market<'_, '_> {
             health = self.health(account)?;
         }
         self.risk_changed(BACKSTOP)
+    }
+
+    /// Lets the pool sell what it took over, as far as the book pays the mark or better.
+    pub(crate) fn backstop_unwinds(&mut self) -> Result<(), MarketError> {
+        let account = self.records.get::<Account>(BACKSTOP)?;
+        if account.status != AccountStatus::Healthy {
+            return Ok(());
+        }
+        let mut is_changed = false;
+        for id in account.positions.into_iter().take_while(|id| *id != 0).map(InstrumentId) {
+            let Some(item) = self.position_item(BACKSTOP, id)?.filter(|item| item.mark > 0) else { continue };
+            if self.meter.left() < gas::LIQUIDATION_ORDER_MOST {
+                break;
+            }
+            let sold = self.attempt_on_budget(gas::LIQUIDATION_ORDER_MOST, |market| {
+                market.require_tradable(id, true)?;
+                let limit = item.limit(0);
+                market.execute_ioc(BACKSTOP, id, item.side, item.lots, limit, CANCELLED_BY_LIQUIDATION)
+            })?;
+            is_changed |= sold.is_ok_and(|placed| placed.filled_lots > 0);
+        }
+        if is_changed { self.risk_changed(BACKSTOP) } else { Ok(()) }
     }
 
     fn backstop_takes_position(
@@ -189,10 +216,9 @@ impl Market<'_, '_> {
         &mut self,
         account: AccountId,
         item: &Item,
-        part: u64,
+        units: Amount,
         discount_ppm: Ppm,
     ) -> Result<(), MarketError> {
-        let units = item.units / Amount::from(part);
         let state = self.accrued(item.asset)?;
         let value = discounted(state.value(units).saturating_abs(), item, discount_ppm)?;
         let paid = if units > 0 { value } else { -value };

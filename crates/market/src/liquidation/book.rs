@@ -1,7 +1,8 @@
 //! What there is to sell of an account in liquidation, how much of it, and the attempt to sell it through the book.
 //!
 //! # Target
-//! Selling a part of size `q` of an item of value `V` and maintenance margin `m` frees `q·m` of margin and costs a fee of `q·f·V`. An account
+//! Selling a part of size `q` of an item of value `V` and maintenance margin `m` frees `q·m` of margin and costs `q·f·V`, `f` being the fee
+//! and, in an auction or a takeover, the discount. An account
 //! with equity `E` and maintenance `M` reaches its target `E' = T·M'`, `T` = [`TARGET_PPM`], with
 //!
 //! ```text
@@ -79,16 +80,26 @@ impl Item {
     }
 
     /// Lots that bring an account to its target, at least one, at most all.
-    pub(crate) fn lots_to_target(&self, health: &Health) -> Lots {
+    pub(crate) fn lots_to_target(&self, health: &Health, discount_ppm: Ppm) -> Lots {
+        let lots = self.part_to_target(Amount::from(self.lots), health, discount_ppm);
+        Lots::try_from(lots).unwrap_or(self.lots)
+    }
+
+    /// Base units that bring an account to its target, with their sign.
+    pub(crate) fn units_to_target(&self, health: &Health, discount_ppm: Ppm) -> Amount {
+        self.part_to_target(self.units.saturating_abs(), health, discount_ppm) * self.units.signum()
+    }
+
+    /// Of so many parts of the item, those that bring an account to its target.
+    fn part_to_target(&self, all: Amount, health: &Health, discount_ppm: Ppm) -> Amount {
         let target = health.maintenance.saturating_add(share_up(health.maintenance, TARGET_PPM - PPM));
         let missing = target.saturating_sub(health.equity).max(0);
-        let fee = share_up(self.value, self.fee_ppm);
+        let fee = share_up(self.value, self.fee_ppm.saturating_add(discount_ppm));
         let freed = self.margin.saturating_add(share_up(self.margin, TARGET_PPM - PPM)).saturating_sub(fee);
-        if freed <= missing || self.lots == 0 {
-            return self.lots;
+        if freed <= missing || all == 0 {
+            return all;
         }
-        let lots = share_of(missing, Amount::from(self.lots), freed).and_then(|lots| Lots::try_from(lots).ok());
-        lots.map_or(self.lots, |lots| lots.saturating_add(1).min(self.lots))
+        share_of(missing, all, freed).map_or(all, |part| part.saturating_add(1).min(all))
     }
 }
 
@@ -97,6 +108,11 @@ pub(crate) fn discount_ppm(health: &Health, items: &[Item], most_ppm: Ppm) -> Pp
     let total = items.iter().fold(0, |sum: Amount, item| sum.saturating_add(item.value));
     let share = share_of(health.equity.max(0), Amount::from(PPM), total.max(1));
     share.and_then(|share| Ppm::try_from(share).ok()).unwrap_or(most_ppm).min(most_ppm)
+}
+
+/// The discount of an auction or a takeover: half of that, so that selling at it improves how the account stands.
+pub(crate) fn bearable_ppm(health: &Health, items: &[Item], most_ppm: Ppm) -> Ppm {
+    (discount_ppm(health, items, PPM) / 2).min(most_ppm)
 }
 
 impl Market<'_, '_> {
@@ -216,7 +232,7 @@ impl Market<'_, '_> {
                 if sales > 0 && self.meter.left() < spare {
                     return Ok(None);
                 }
-                let lots = left.lots_to_target(&health);
+                let lots = left.lots_to_target(&health, 0);
                 if lots == 0 {
                     break;
                 }

@@ -10,6 +10,7 @@
 use crate::abi::IMarket;
 use crate::error::MarketError;
 use crate::layout::{Account, AccountStatus, INSURANCE, TREASURY};
+use crate::margin::Health;
 use crate::market::Market;
 use crate::positions::to_i256;
 use crate::records::record;
@@ -64,8 +65,8 @@ record! {
 }
 
 impl Market<'_, '_> {
-    /// Queues an account that is below maintenance.
-    pub(crate) fn enqueue(&mut self, id: AccountId) -> Result<(), MarketError> {
+    /// Queues an account that is below maintenance, as its health says.
+    pub(crate) fn enqueue(&mut self, id: AccountId, health: &Health) -> Result<(), MarketError> {
         let mut account = self.records.get::<Account>(id)?;
         if account.status != AccountStatus::Healthy || matches!(id, INSURANCE | TREASURY) {
             return Ok(());
@@ -76,7 +77,6 @@ impl Market<'_, '_> {
         self.records.update((), |queue: &mut LiquidationQueue| queue.waiting += 1)?;
         let case = Case { sequence: entry + 1, entry, ..Case::default() };
         self.records.set(id, case)?;
-        let health = self.health(id)?;
         self.emit(&IMarket::LiquidationQueued {
             account: id.0,
             sequence: case.sequence,
