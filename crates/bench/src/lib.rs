@@ -56,8 +56,8 @@ pub use error::BenchError;
 pub use harness::{CaseReport, Effort, compare};
 pub use mainnet::load as load_mainnet;
 pub use market::{
-    GasOperation, MakeGenesis, MarketGasReport, MarketPathPlan, MarketPathReport, PathFigures, run_market_gas,
-    run_market_path,
+    GasOperation, MakeGenesis, MarketGasReport, MarketPathPlan, MarketPathReport, PathFigures, SweepFigures, SweepPlan,
+    SweepReport, run_market_gas, run_market_path, run_market_sweep,
 };
 pub use market_scenario::{MarketScenario, ScenarioReport, ScenarioStep, parse_scenario, run_scenario};
 pub use parallel::{MIN_TRANSACTIONS, ParallelBlock, ParallelReport};

@@ -155,7 +155,8 @@ const OPERATIONS: &[(&str, Prepare)] = &[
         ))
     }),
     ("setAgent", |bench| {
-        let (agent, until) = (Address::with_last_byte(bench.step as u8), u64::from(bench.step));
+        let (agent, until) =
+            (Address::repeat_byte(1 + (bench.step % 16) as u8), bench.timestamp + u64::from(bench.step));
         Ok((MAKER, IMarket::setAgentCall { account: account(MAKER), agent, untilSeconds: until }.abi_encode()))
     }),
     ("openAccount", |bench| {

@@ -1,11 +1,12 @@
-//! `rialto bench --gas-market` and `--market`: what the market's operations cost, and how many orders a second a node takes.
+//! `rialto bench --gas-market`, `--market` and `--liquidations`: what the market's operations cost, how many orders a second a node
+//! takes, and how long liquidations take.
 
 use crate::dev_genesis::{DEV_FORK, DevGenesis};
 use crate::terminal::Progress;
 use crate::{CliError, Verdict, pool};
 use alloy_primitives::Address;
 use clap::Args;
-use rialto_bench::{MarketPathPlan, run_market_gas, run_market_path};
+use rialto_bench::{MarketPathPlan, SweepPlan, run_market_gas, run_market_path, run_market_sweep};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -25,10 +26,13 @@ pub struct MarketBenchArgs {
     /// Orders a second through pool, execution and state root instead
     #[arg(long, conflicts_with = "gas_market")]
     market: bool,
-    /// Accounts of --market; several numbers give a run each
+    /// Finding and liquidating accounts after a gap of 20 percent instead
+    #[arg(long, conflicts_with_all = ["gas_market", "market"])]
+    liquidations: bool,
+    /// Accounts of --market and --liquidations; several numbers give a run each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "10000")]
     market_accounts: Vec<usize>,
-    /// Instruments of --market
+    /// Instruments of --market and --liquidations
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=250))]
     market_instruments: u16,
     /// Blocks of a run of --market
@@ -37,7 +41,7 @@ pub struct MarketBenchArgs {
     /// Transactions of a block of --market, each of 20 orders
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     market_transactions: u32,
-    /// Write a chart of --market by accounts as SVG
+    /// Write a chart of --market or --liquidations by accounts as SVG
     #[arg(long, value_name = "FILE")]
     market_chart: Option<PathBuf>,
 }
@@ -45,7 +49,7 @@ pub struct MarketBenchArgs {
 impl MarketBenchArgs {
     /// Whether it is the market that is to be measured.
     pub fn is_wanted(&self) -> bool {
-        self.gas_market || self.market
+        self.gas_market || self.market || self.liquidations
     }
 }
 
@@ -78,6 +82,14 @@ pub fn run(args: &MarketBenchArgs, is_json: bool, out: &mut dyn Write) -> Result
         progress.clear();
         return print(&report, is_json, out);
     }
+    if args.liquidations {
+        let accounts = args.market_accounts.iter().map(|count| u32::try_from(*count).unwrap_or(u32::MAX)).collect();
+        let perpetuals = args.market_instruments;
+        let report = run_market_sweep(&SweepPlan { accounts, hit_percent: vec![1, 10], perpetuals }, &mut show)?;
+        progress.clear();
+        write_chart(args, report.chart())?;
+        return print(&report, is_json, out);
+    }
     let plan = MarketPathPlan {
         accounts: args.market_accounts.clone(),
         instruments: args.market_instruments,
@@ -87,10 +99,15 @@ pub fn run(args: &MarketBenchArgs, is_json: bool, out: &mut dyn Write) -> Result
     };
     let report = run_market_path(&plan, &genesis, &mut show)?;
     progress.clear();
-    if let Some(file) = &args.market_chart {
-        fs::write(file, report.chart()).map_err(|error| CliError::file(file, error))?;
-    }
+    write_chart(args, report.chart())?;
     print(&report, is_json, out)
+}
+
+fn write_chart(args: &MarketBenchArgs, chart: String) -> Result<(), CliError> {
+    match &args.market_chart {
+        Some(file) => fs::write(file, chart).map_err(|error| CliError::file(file, error)),
+        None => Ok(()),
+    }
 }
 
 fn print(

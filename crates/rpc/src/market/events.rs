@@ -86,7 +86,7 @@ impl EventFilter {
         view: &ChainView,
         limits: &RpcLimits,
         blocks: Blocks,
-        visit: &mut dyn FnMut(&Arc<ChainBlock>, &[Receipt]) -> Result<bool, RpcError>,
+        visit: Visit<'_>,
     ) -> Result<(), RpcError> {
         let Blocks { first, last, is_descending } = blocks;
         if last.saturating_sub(first) >= limits.max_log_blocks {
@@ -113,6 +113,9 @@ impl EventFilter {
         Ok(())
     }
 }
+
+/// Who is shown blocks with their receipts, until it returns false.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&Arc<ChainBlock>, &[Receipt]) -> Result<bool, RpcError>;
 
 /// Canonical blocks, both ends included.
 #[derive(Clone, Copy, Debug)]

@@ -115,12 +115,11 @@ fn changes(old: &[Level], new: &[Level]) -> Vec<Level> {
     changed.into_iter().collect()
 }
 
+/// Books by instrument.
+type Books = Vec<(InstrumentId, Arc<Levels>)>;
+
 /// The newest books.
-fn read_books(
-    context: &RpcContext,
-    instruments: &Instruments,
-    depth: usize,
-) -> Result<(BlockPlace, Vec<(InstrumentId, Arc<Levels>)>), RpcError> {
+fn read_books(context: &RpcContext, instruments: &Instruments, depth: usize) -> Result<(BlockPlace, Books), RpcError> {
     let view = context.view()?;
     let market = MarketState::after(&view, view.head().hash)?.ok_or_else(RpcError::unknown_block)?;
     let ids: Vec<InstrumentId> = match instruments {
