@@ -25,7 +25,7 @@ pub use errors::encode as encode_rejection;
 pub(crate) use errors::selector as rejection_selector;
 
 use crate::MARKET_ADDRESS;
-use crate::abi::IMarket::IMarketCalls as Calls;
+use crate::abi::IMarket::{IMarketCalls as Calls, pullPriceCall, updatePricesCall};
 use crate::error::{MarketError, Rejection};
 use crate::gas;
 use crate::layout::Globals;
@@ -38,7 +38,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, LogData, U256};
-use alloy_sol_types::SolInterface;
+use alloy_sol_types::{SolCall, SolInterface};
 use rialto_state::{AccountId, Journal, Log, ReadError, Topics};
 use rialto_vm::{
     BlockContext, Continuation, ModuleCall, ModuleOutcome, ModuleViolation, NativeModule, OutwardCall, OutwardResult,
@@ -93,6 +93,11 @@ impl NativeModule for MarketModule {
             market.records.update::<Globals, _>((), |globals| globals.is_busy = false)?;
             then(market, Answer { success: result.success, output: result.output })
         })
+    }
+
+    /// Prices come first, so that what is traded in a block is traded at its prices.
+    fn goes_first(&self, input: &[u8]) -> bool {
+        input.starts_with(&updatePricesCall::SELECTOR) || input.starts_with(&pullPriceCall::SELECTOR)
     }
 
     fn end_block(

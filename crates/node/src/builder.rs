@@ -234,7 +234,7 @@ impl Node {
         if matches!(source, TransactionSource::Pool | TransactionSource::ThenPool(_)) {
             let params = self.spec.blob_params(rules.fork);
             let blob_fee = params.zip(header.excess_blob_gas).map(|(params, excess)| blob_base_fee(excess, &params));
-            self.choose_from_pool(executor, base_fee, blob_fee.unwrap_or_default(), chosen)?;
+            self.choose_from_pool(executor, header, blob_fee.unwrap_or_default(), chosen)?;
         }
         Ok(())
     }
@@ -242,11 +242,12 @@ impl Node {
     fn choose_from_pool(
         &self,
         executor: &mut BlockExecutor<'_>,
-        base_fee: u64,
+        header: &Header,
         blob_base_fee: U256,
         chosen: &mut Chosen,
     ) -> Result<(), NodeError> {
-        let mut best = self.pool.best(base_fee, blob_base_fee);
+        let base_fee = header.base_fee_per_gas.unwrap_or(0);
+        let mut best = self.pool.best(base_fee, blob_base_fee).preferring(self.spec.modules_at(header.timestamp));
         let mut misfits = 0;
         while let Some(transaction) = best.next() {
             match chosen.try_one(executor, base_fee, &transaction) {

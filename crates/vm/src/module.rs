@@ -127,6 +127,13 @@ pub trait NativeModule: Send + Sync {
         Ok(ModuleOutcome::Halt)
     }
 
+    /// Whether a builder should put a transaction with this call data at the beginning of its block. Whoever executes a block takes its
+    /// transactions as they come.
+    fn goes_first(&self, input: &[u8]) -> bool {
+        let _ = input;
+        false
+    }
+
     /// Ends a block, after its transactions and before its withdrawals and requests. `account` is the module's own, loaded.
     ///
     /// What it changes belongs to the block, paid by nobody, so it keeps to a budget of its own. Logs have no receipt to be in

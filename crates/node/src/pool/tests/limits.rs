@@ -2,7 +2,10 @@
 
 use super::support::*;
 use crate::{PoolConfig, PoolError};
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use rialto_state::Journal;
+use rialto_stf::Transaction;
+use rialto_vm::{ModuleCall, ModuleOutcome, NativeModule};
 use std::sync::Arc;
 
 fn is_underpriced<T>(result: Result<T, PoolError>) -> bool {
@@ -121,6 +124,51 @@ fn best_first_in_the_order_of_nonces() {
     let rest: Vec<B256> = best.map(|transaction| transaction.hash).collect();
     assert_eq!(rest, [c0, a0, a1], "a snapshot, without what was skipped");
     assert_eq!(chain.pool.status(), (0, 0));
+}
+
+const WANTED: Address = Address::repeat_byte(8);
+
+/// Wants calls that carry nothing.
+struct WantsTransfers;
+
+impl NativeModule for WantsTransfers {
+    fn address(&self) -> Address {
+        WANTED
+    }
+
+    fn goes_first(&self, input: &[u8]) -> bool {
+        input.is_empty()
+    }
+
+    fn call(
+        &self,
+        _: &mut Journal<'_>,
+        _: ModuleCall<'_>,
+        _: &mut Vec<u8>,
+    ) -> Result<ModuleOutcome, rialto_state::ReadError> {
+        unreachable!("nothing is executed")
+    }
+}
+
+#[test]
+fn what_a_module_wants_first_is_first() {
+    let chain = Chain::new(PoolConfig::default());
+    let call = |sender: u8, to: Address, tip: u64, input: &'static [u8]| {
+        let transaction =
+            Transaction { to: Some(to), gas_limit: 30_000, input: Bytes::from_static(input), ..transfer(0, 100, tip) };
+        let transaction = of(sender, transaction);
+        chain.add(&transaction).unwrap();
+        transaction.hash
+    };
+    let elsewhere = call(0, Address::repeat_byte(9), 50, &[]);
+    let other = call(1, WANTED, 40, &[1]);
+    let wanted = call(2, WANTED, 1, &[]);
+    let order = |modules: Vec<&'static dyn NativeModule>| -> Vec<B256> {
+        let best = chain.pool.best(BASE_FEE, U256::ONE).preferring(modules);
+        best.map(|transaction| transaction.hash).collect()
+    };
+    assert_eq!(order(Vec::new()), [elsewhere, other, wanted]);
+    assert_eq!(order(vec![&WantsTransfers]), [wanted, elsewhere, other]);
 }
 
 #[test]
