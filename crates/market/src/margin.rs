@@ -163,7 +163,7 @@ impl Market<'_, '_> {
             health.add_equity(value);
             if grid.covers(asset.feed) {
                 self.meter.charge(gas::GRID_LINEAR)?;
-                grid.push_balance(asset_id, &asset, value);
+                grid.push_balance(&asset, value);
             } else if amount >= 0 {
                 health.require(share_up(value, asset.initial_haircut_ppm), share_up(value, asset.haircut_ppm));
             } else {
@@ -212,7 +212,7 @@ impl Market<'_, '_> {
             let (alone, _) = standard::lots_margin(&terms, &prices, position.lots);
             health.require(initial.saturating_sub(alone), 0);
             if position.lots != 0 && terms.status != InstrumentStatus::Settled {
-                self.push_position(grid, instrument, &terms, &prices, position.lots)?;
+                self.push_position(grid, &terms, &prices, position.lots)?;
             }
         }
         if spot.quote_needed > 0 {

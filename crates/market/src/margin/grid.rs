@@ -17,26 +17,15 @@ use crate::gas;
 use crate::layout::{Instrument, InstrumentKind, Prices};
 use crate::market::Market;
 use crate::portfolio::{GridParameters, PortfolioPosition, PositionKind, UnderlyingPositions, underlying_margin};
-use crate::types::{Amount, AssetId, FeedId, InstrumentId, MICRO, PPM, Ppm};
+use crate::types::{Amount, FeedId, InstrumentId, MICRO, PPM, Ppm};
 use crate::{assets::Asset, error::MarketError};
 use alloc::vec::Vec;
-
-/// What an item of a grid comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A position.
-    Instrument(InstrumentId),
-    /// A balance.
-    Asset(AssetId),
-}
 
 /// A position or a balance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
     /// Feed of the underlying.
     pub feed: FeedId,
-    /// What it comes from.
-    pub source: Source,
     /// How far its price has to be able to move, in millionths.
     pub range_ppm: Ppm,
     /// As the grid sees it.
@@ -60,11 +49,11 @@ impl Grid {
     }
 
     /// Adds a balance of this value.
-    pub fn push_balance(&mut self, id: AssetId, asset: &Asset, value: Amount) {
+    pub fn push_balance(&mut self, asset: &Asset, value: Amount) {
         let lots = value.clamp(i128::from(-i64::MAX), i128::from(i64::MAX)) as i64;
         let range_ppm = if value >= 0 { asset.haircut_ppm } else { asset.debt_weight_ppm };
         let position = PortfolioPosition { kind: PositionKind::Linear, lots, tick_value: 1, index: MICRO, mark: MICRO };
-        self.items.push(Item { feed: asset.feed, source: Source::Asset(id), range_ppm, position });
+        self.items.push(Item { feed: asset.feed, range_ppm, position });
     }
 
     /// The items by underlying, each with its grid.
@@ -103,7 +92,6 @@ impl Market<'_, '_> {
     pub(super) fn push_position(
         &mut self,
         grid: &mut Grid,
-        id: InstrumentId,
         terms: &Instrument,
         prices: &Prices,
         lots: i64,
@@ -124,7 +112,7 @@ impl Market<'_, '_> {
         let tier = lots.unsigned_abs().checked_div(terms.tier_lots).unwrap_or(0).min(u64::from(PPM)) as u32;
         let range_ppm = terms.maintenance_ppm.saturating_add(terms.tier_step_ppm.saturating_mul(tier));
         let position = PortfolioPosition { kind, lots, tick_value: terms.tick_value, index, mark };
-        grid.items.push(Item { feed, source: Source::Instrument(id), range_ppm, position });
+        grid.items.push(Item { feed, range_ppm, position });
         Ok(())
     }
 }
