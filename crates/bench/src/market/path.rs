@@ -110,12 +110,13 @@ impl fmt::Display for MarketPathReport {
             "accounts",
             "resting",
             "orders/s",
-            "of blocks alone",
+            "with commit",
             "pool ms",
             "block p50 ms",
             "p99",
             "p99.9",
             "longest",
+            "commit ms",
             "fills a block",
             "gas a block",
         ];
@@ -446,4 +447,31 @@ impl Drop for Path<'_> {
 
 fn is_success(receipt: &rialto_stf::Receipt) -> bool {
     matches!(receipt.status, rialto_stf::ReceiptStatus::Status(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_a_column_for_each_figure() {
+        let run = PathFigures {
+            accounts: 10_000,
+            resting_orders: 90_000,
+            orders_per_second: 1_000.0,
+            committed_orders_per_second: 500.0,
+            pool_milliseconds: 1.0,
+            commit_milliseconds: 2.0,
+            block_milliseconds: [1.0, 2.0, 3.0, 4.0],
+            fills_per_block: 5.0,
+            gas_per_block: 6,
+        };
+        let report =
+            MarketPathReport { instruments: 20, blocks: 1, orders_per_block: 1_000, threads: 2, runs: vec![run] };
+        let text = report.to_string();
+        let columns = |line: &str| line.split("  ").filter(|cell| !cell.trim().is_empty()).count();
+        let lines: Vec<&str> = text.lines().rev().take(2).collect();
+        assert_eq!(columns(lines[0]), columns(lines[1]), "{text}");
+        assert!(report.chart().ends_with("</svg>\n"));
+    }
 }

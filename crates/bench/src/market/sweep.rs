@@ -26,6 +26,8 @@ const HIT_UNITS: Amount = 950;
 const SAFE_UNITS: Amount = 4_500;
 /// What the maker has.
 const MAKER_UNITS: Amount = 1_000_000_000_000;
+/// Perpetuals that one maker is on the other side of, within what an account may hold.
+const PERPETUALS_A_MAKER: usize = 10;
 /// Blocks after which a run is given up.
 const MAX_BLOCKS: u32 = 10_000;
 /// Gas without a bound.
@@ -132,22 +134,24 @@ fn milliseconds(time: Duration) -> f64 {
 
 fn run(accounts: u32, hit_percent: u32, perpetuals: u16) -> Result<SweepFigures, BenchError> {
     let mut market = Scenario::new(perpetuals);
-    let maker = market.open();
-    market.deposit(maker, QUOTE, MAKER_UNITS * UNIT);
     let instruments: Vec<_> = market.perpetuals().collect();
+    let makers = makers(&mut market, instruments.len());
     for index in 0..accounts {
         let account = market.open();
         let is_hit = index % 100 < hit_percent;
         market.deposit(account, QUOTE, if is_hit { HIT_UNITS } else { SAFE_UNITS } * UNIT);
-        let instrument = instruments[(index / 100) as usize % instruments.len()];
+        let place = (index / 100) as usize % instruments.len();
+        let (instrument, maker) = (instruments[place], makers[place / PERPETUALS_A_MAKER]);
         market.trade(account, maker, instrument, LOTS, START_TICKS, false).map_err(failed)?;
     }
     market.next_block(1);
-    for instrument in &instruments {
+    for (place, instrument) in instruments.iter().enumerate() {
         market.move_mark(*instrument, GAP_PPM);
         let ticks = (i64::from(START_TICKS) * (1_000_000 + GAP_PPM) / 1_000_000) as Ticks - 1;
         let lots = LOTS * u64::from(accounts);
-        market.place(maker, *instrument, Side::Buy, lots.min(1 << 32), ticks).map_err(failed)?;
+        market
+            .place(makers[place / PERPETUALS_A_MAKER], *instrument, Side::Buy, lots.min(1 << 32), ticks)
+            .map_err(failed)?;
     }
     let begin = Instant::now();
     let found = market.sweep_within(UNBOUNDED, 0);
@@ -173,7 +177,7 @@ fn run(accounts: u32, hit_percent: u32, perpetuals: u16) -> Result<SweepFigures,
         }
     }
     market.audit().map_err(failed)?;
-    check_ended(&mut market, maker)?;
+    check_ended(&mut market, &makers)?;
     Ok(SweepFigures {
         accounts,
         hit,
@@ -186,13 +190,23 @@ fn run(accounts: u32, hit_percent: u32, perpetuals: u16) -> Result<SweepFigures,
     })
 }
 
-/// Nobody is below maintenance any more, and the maker could pay for all.
-fn check_ended(market: &mut Scenario, maker: AccountId) -> Result<(), BenchError> {
+/// Makers with ample means, as many as hold so many perpetuals.
+fn makers(market: &mut Scenario, perpetuals: usize) -> Vec<AccountId> {
+    let mut maker = || {
+        let maker = market.open();
+        market.deposit(maker, QUOTE, MAKER_UNITS * UNIT);
+        maker
+    };
+    (0..perpetuals.div_ceil(PERPETUALS_A_MAKER)).map(|_| maker()).collect()
+}
+
+/// Nobody is below maintenance any more, and the makers could pay for all.
+fn check_ended(market: &mut Scenario, makers: &[AccountId]) -> Result<(), BenchError> {
     if let Some(account) = market.short_and_free().first() {
         return Err(failed(format!("account {} is below maintenance in the end", account.0)));
     }
-    match market.health(maker).is_short() {
-        true => Err(failed("the maker was given too little")),
+    match makers.iter().any(|maker| market.health(*maker).is_short()) {
+        true => Err(failed("the makers were given too little")),
         false => Ok(()),
     }
 }
@@ -203,7 +217,7 @@ mod tests {
 
     #[test]
     fn who_is_hit_is_found_and_liquidated() {
-        let plan = SweepPlan { accounts: vec![200], hit_percent: vec![10], perpetuals: 2 };
+        let plan = SweepPlan { accounts: vec![200], hit_percent: vec![10], perpetuals: 20 };
         let report = run_market_sweep(&plan, &mut |_| {}).expect("it runs");
         assert_eq!(report.runs[0].hit, 20, "{report}");
         assert!(report.runs[0].visited < 200, "the others are not looked at: {report}");

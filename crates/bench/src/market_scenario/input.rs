@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 /// Most accounts of a scenario.
 const MAX_ACCOUNTS: u64 = 1_000_000;
-/// Most perpetuals.
-const MAX_PERPETUALS: u16 = 64;
+/// Most perpetuals: as many as the maker may hold.
+const MAX_PERPETUALS: u16 = 16;
 /// Most steps.
 const MAX_STEPS: usize = 100_000;
 /// Most levels of a side of the book.
