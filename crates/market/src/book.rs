@@ -363,7 +363,9 @@ fn prices_of(instrument: InstrumentId, side: Side) -> u64 {
 
 /// A handle that was never in use.
 fn next_handle(book: &Book) -> Result<u32, Rejection> {
-    book.handles.checked_add(1).ok_or(Rejection::LimitReached { what: "orders of an instrument", limit: u32::MAX.into() })
+    book.handles
+        .checked_add(1)
+        .ok_or(Rejection::LimitReached { what: "orders of an instrument", limit: u32::MAX.into() })
 }
 
 fn check_range(what: &'static str, value: u64, most: u64) -> Result<(), Rejection> {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 fn keys() -> impl Strategy<Value = u32> {
     prop_oneof![
         4 => 0x0102_0300u32..0x0102_0310,
-        2 => (0u32..4, 0u32..4, 0u32..4, 0u32..4).prop_map(|(a, b, c, d)| a * 85 << 24 | (b * 85) << 16 | (c * 85) << 8 | d * 85),
+        2 => (0u8..4, 0u8..4, 0u8..4, 0u8..4).prop_map(|(a, b, c, d)| u32::from_be_bytes([a, b, c, d].map(|byte| byte * 85))),
         1 => prop::sample::select(vec![0, 1, 255, 256, 65_535, 65_536, 0x00ff_ffff, 0x0100_0000, u32::MAX - 1, u32::MAX]),
     ]
 }

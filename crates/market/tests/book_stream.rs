@@ -100,8 +100,7 @@ impl Stream {
 #[test]
 fn streams_go_the_same_way() {
     // Ticks that the middle falls in all, and ticks that it jumps by at most.
-    let courses =
-        [("still", 0, 1), ("calm", 100, 3), ("rough", 400, 9), ("falling", 1_000, 9), ("crash", 2_000, 30)];
+    let courses = [("still", 0, 1), ("calm", 100, 3), ("rough", 400, 9), ("falling", 1_000, 9), ("crash", 2_000, 30)];
     for (name, fall, jump) in courses {
         let mut stream = Stream { random: Random(0x5eed), middle: START, live: Vec::new(), number: 0, fills: 0 };
         let mut naive = Naive::default();

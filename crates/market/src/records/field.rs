@@ -72,8 +72,6 @@ macro_rules! field_as {
         }
     )*};
 }
-pub(crate) use field_as;
-
 field_as! {
     AccountId as u32: |id| id.0, AccountId;
     AssetId as u16: |id| id.0, AssetId;

@@ -38,7 +38,7 @@ pub fn matched(market: &mut Market<'_, '_>, taker: &Taker, recorder: &mut Record
         Ok(outcome) => Ok(outcome),
         Err(MarketError::Rejected(rejection)) => {
             market.records().revert(mark);
-            Err(rejection)
+            Err(*rejection)
         }
         Err(error) => panic!("{error}"),
     }
