@@ -235,6 +235,8 @@ pub fn dev(
         ..FeedGenesis::default()
     };
     let setting = |name: &str, value| (name.to_string(), value);
+    // One dollar with eight decimals, and a thousandth of an ether.
+    const ONE: u128 = 100_000_000;
     const LOT: u128 = 1_000_000_000_000_000;
     let of_ether = InstrumentGenesis { feed: 1, tick_value: 100, lot_size: LOT, ..InstrumentGenesis::default() };
     let spot = InstrumentGenesis { kind: 1, base: 2, ..of_ether.clone() };
@@ -274,7 +276,7 @@ pub fn dev(
             settings: [setting("borrowCap", 1_000_000_000_000_000_000_000_000)].into(),
         }]
         .into(),
-        feeds: [feed(8, 3_000_00000000), feed(8, 60_000_00000000), feed(6, 600_000)].into(),
+        feeds: [feed(8, 3_000 * ONE), feed(8, 60_000 * ONE), feed(6, 600_000)].into(),
         instruments: [spot, perpetual, of_bitcoin].into_iter().chain(options).collect(),
     }
 }

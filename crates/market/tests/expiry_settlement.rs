@@ -1,5 +1,8 @@
 //! Expiry: the averaged settlement price, its payout, and that money is conserved to the last unit.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use alloy_primitives::Address;
@@ -35,7 +38,8 @@ fn before_expiry(seconds: u64) -> World {
 /// of a tenth of a dollar. Worked by hand.
 #[test]
 fn settlement_prices() {
-    let rows: [(&str, u64, &[(u64, u128)], u64); 8] = [
+    type Row = (&'static str, u64, &'static [(u64, u128)], u64);
+    let rows: [Row; 8] = [
         ("one price throughout", 2_400, &[(1_800, 3_100), (1_200, 3_100), (600, 3_100)], 31_000 * MICRO),
         // 600 s each of 3,000, 3,300 and 3,600: before the window it does not count.
         ("thirds", 2_400, &[(1_800, 3_000), (1_200, 3_300), (600, 3_600)], 33_000 * MICRO),

@@ -6,6 +6,9 @@
 //! (help.dydx.trade/en/articles/166992): premium = (max(0, impact bid − index) − max(0, index − impact ask)) ÷ index, averaged over
 //! the hour, as a rate of eight hours, with no clamp around it.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use prices::*;
@@ -148,7 +151,10 @@ fn outages_are_not_charged() {
         let paid = index(&mut world);
         assert!((paid - expected).abs() <= 6, "{name}: paid {paid}, expected {expected}");
         let due = world.get::<Prices>(PERPETUAL).funding_due_seconds;
-        assert!(due > world.now_seconds && due <= world.now_seconds + HOUR && due % HOUR == 0, "{name}: due at {due}");
+        assert!(
+            due > world.now_seconds && due <= world.now_seconds + HOUR && due.is_multiple_of(HOUR),
+            "{name}: due at {due}"
+        );
     }
 }
 

@@ -1,5 +1,8 @@
 //! The operator's office: proposals behind the time lock, what holds at once, and the bounds of what may be listed.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use alloy_primitives::{Address, I256, U256};
@@ -300,7 +303,8 @@ fn feeds_and_assets_are_bounded() {
 #[test]
 fn maintenance_margin_does_not_rise_under_open_positions() {
     // With a maintenance of 3 % and steps of 1 % for each 100 lots.
-    let rows: [(&str, &[(&str, i64)], bool); 9] = [
+    type Row = (&'static str, &'static [(&'static str, i64)], bool);
+    let rows: [Row; 9] = [
         ("more", &[("maintenancePpm", 30_001)], false),
         ("less", &[("maintenancePpm", 29_999)], true),
         ("larger steps", &[("tierStepPpm", 10_001)], false),

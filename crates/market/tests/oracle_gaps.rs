@@ -1,5 +1,8 @@
 //! Gaps, circuit breakers, pulled feeds, marks: what a price does once it is brought.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use alloy_primitives::{I256, U256, address, aliases::U80};

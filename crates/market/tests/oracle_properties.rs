@@ -1,5 +1,8 @@
 //! Whatever prices, times and bytes come: nothing panics, time does not run backwards, marks stay within their clamps.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use alloy_sol_types::SolValue;
@@ -73,7 +76,7 @@ proptest! {
                 "{:?} to {:?}", before, after
             );
             let next_due = world.get::<Prices>(InstrumentId(ETHER_PERPETUAL)).funding_due_seconds;
-            prop_assert!(next_due >= due && next_due % 3_600 == 0);
+            prop_assert!(next_due >= due && next_due.is_multiple_of(3_600));
             due = next_due;
             check(&mut world)?;
         }
@@ -126,7 +129,7 @@ proptest! {
         world.set::<Instrument>(id, |instrument| {
             instrument.tick_value = words[4][0] as u64;
             instrument.lot_size = words[4][1];
-            instrument.funding_seconds = small[3] | 1 << 8;
+            instrument.funding_seconds = small[3] | 256;
             instrument.funding_interest_ppm = small[4] as i32;
             instrument.funding_clamp_ppm = small[5];
         });

@@ -1,5 +1,8 @@
 //! Which signed prices are accepted, what they are, and which are refused with which reason.
 
+// The last digits of a price are its decimals.
+#![allow(clippy::inconsistent_digit_grouping)]
+
 mod prices;
 
 use alloy_primitives::{Bytes, U256, b256};

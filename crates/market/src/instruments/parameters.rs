@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn parameters_that_do_not_fit_together() {
-        let rows: [(&str, &[(&str, i64)], bool); 6] = [
+        type Row = (&'static str, &'static [(&'static str, i64)], bool);
+        let rows: [Row; 6] = [
             ("maintenance as large as initial", &[("initialPpm", 30_000)], false),
             ("least above most", &[("minLots", 11), ("maxLots", 10)], false),
             ("an order above all that may be open", &[("maxLots", 11), ("maxOpenLots", 10)], false),

@@ -68,6 +68,8 @@ impl Market<'_, '_> {
 }
 
 #[cfg(test)]
+// The last digits of a price are its decimals.
+#[allow(clippy::inconsistent_digit_grouping)]
 mod tests {
     use super::*;
 
