@@ -45,7 +45,7 @@ impl Market<'_, '_> {
         self.meter.charge(used)?;
         let stopped = match result {
             Ok(value) => return Ok(Ok(value)),
-            Err(MarketError::Rejected(rejection)) => Stopped::Rejected(rejection),
+            Err(MarketError::Rejected(rejection)) => Stopped::Rejected(*rejection),
             Err(MarketError::OutOfGas) => Stopped::OutOfBudget,
             Err(fatal) => return Err(fatal),
         };

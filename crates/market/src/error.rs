@@ -1,5 +1,6 @@
 //! Why a call does not do what it was asked for.
 
+use alloc::boxed::Box;
 use alloy_primitives::{Bytes, U256};
 use core::fmt;
 use rialto_state::ReadError;
@@ -12,7 +13,7 @@ pub enum MarketError {
     /// The call's gas does not suffice.
     OutOfGas,
     /// The rules say no; the caller is told why.
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
 }
 
 impl From<ReadError> for MarketError {
@@ -23,7 +24,7 @@ impl From<ReadError> for MarketError {
 
 impl From<Rejection> for MarketError {
     fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
+        Self::Rejected(Box::new(rejection))
     }
 }
 

@@ -60,7 +60,7 @@ impl<'c, 'r> Market<'c, 'r> {
             Err(MarketError::Rejected(rejection)) => {
                 self.records.revert(mark);
                 self.events.truncate(events);
-                Ok(Err(rejection))
+                Ok(Err(*rejection))
             }
             Err(fatal) => Err(fatal),
         }

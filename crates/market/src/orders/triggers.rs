@@ -203,7 +203,6 @@ impl Market<'_, '_> {
             lots: order.lots,
             client_id: order.client_id,
             expiry_seconds: order.expiry_seconds,
-            ..TriggerOrder::default()
         };
         self.check_waits(&instrument, &trigger)?;
         let mut own = self.records.get::<TriggerOrdersOf>(account)?;

@@ -87,7 +87,7 @@ impl World {
             }
             Err(MarketError::Rejected(rejection)) => {
                 records.abandon();
-                Err(rejection)
+                Err(*rejection)
             }
             Err(other) => panic!("{other}"),
         }

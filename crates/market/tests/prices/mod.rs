@@ -101,7 +101,7 @@ impl World {
             Err(MarketError::Rejected(rejection)) => {
                 records.abandon();
                 self.events.clear();
-                Err(rejection)
+                Err(*rejection)
             }
             Err(error) => panic!("{error}"),
         };
