@@ -91,7 +91,10 @@ impl Market<'_, '_> {
                 let trigger = self.records.get::<RiskTrigger>((account, place))?;
                 if trigger.version != state.version {
                     report.visited += 1;
-                    report.queued += u32::from(self.risk_visit(account)?);
+                    // A look is bounded by what an account may have, and is never left half done.
+                    let (is_queued, used) = self.on_budget(u64::MAX, |market| market.risk_visit(account))?;
+                    self.meter.charge(used.min(self.meter.left()))?;
+                    report.queued += u32::from(is_queued);
                 } else {
                     self.meter.charge(gas::RISK_STEP)?;
                 }
