@@ -220,8 +220,7 @@ fn refusals() {
     ];
     let mut world = World::new();
     assert_eq!(world.account(ALICE), 16);
-    let untilSeconds = u64::MAX;
-    world.call(ALICE, IMarket::setAgentCall { account: 16, agent: CAROL, untilSeconds }).unwrap();
+    world.call(ALICE, IMarket::setAgentCall { account: 16, agent: CAROL, untilSeconds: u64::MAX }).unwrap();
     let slots = world.slots();
     for (name, caller, input, error) in rows {
         let ended = world.transact_with(caller, &input, |_, call| panic!("{name}: {call:?}"));

@@ -47,7 +47,7 @@ impl World {
             .run(Address::ZERO, |market| {
                 market.add_asset(dollars())?;
                 market.add_asset(bitcoin())?;
-                market.set_asset_price(BITCOIN, 50_000_00000000, 8, 1_000_000)?;
+                market.set_asset_price(BITCOIN, 5_000_000_000_000, 8, 1_000_000)?;
                 for (id, kind) in [
                     (PERPETUAL, InstrumentKind::Perpetual),
                     (CALL, InstrumentKind::EuropeanOption),
