@@ -185,13 +185,16 @@ fn a_token_that_calls_back_changes_nothing() {
     check(&mut world, 3, "callbacks");
 }
 
+/// What a token answers: whether it succeeds, and with what. It is told whether it is asked only.
+type Token = fn(bool) -> (bool, Vec<u8>);
+
 #[test]
 fn a_token_that_fails_leaves_nothing() {
     let mut world = World::new();
     let account = world.account(ALICE);
     let token = Address::repeat_byte(1);
     let before = world.slots();
-    let rows: [(&str, fn(bool) -> (bool, Vec<u8>)); 4] = [
+    let rows: [(&str, Token); 4] = [
         ("reverts", |is_static| (is_static, U256::from(5).abi_encode())),
         (
             "says false",

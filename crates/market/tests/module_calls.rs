@@ -30,12 +30,11 @@ fn zero_call(selector: [u8; 4]) -> Vec<u8> {
     let signature = IMarketCalls::signature_by_selector(selector).unwrap();
     let arguments = signature.split_once('(').unwrap().1.trim_end_matches(')');
     let mut words = [U256::ZERO; 24];
-    let mut at = 0;
-    for argument in arguments.replace(['(', ')'], "").split(',').filter(|argument| !argument.is_empty()) {
+    let arguments = arguments.replace(['(', ')'], "");
+    for (at, argument) in arguments.split(',').filter(|argument| !argument.is_empty()).enumerate() {
         if argument == "bytes" || argument.ends_with("[]") {
             words[at] = U256::from(32 * 20);
         }
-        at += 1;
     }
     for word in words {
         input.extend_from_slice(&word.to_be_bytes::<32>());

@@ -130,7 +130,8 @@ fn an_account_has_so_many_triggers() {
     let waiting = world.call(ALICE, IMarket::triggersOfCall { account }).unwrap();
     let mut expected: Vec<u64> = ids.iter().filter(|id| ![ids[3], ids[0], ids[15]].contains(id)).copied().collect();
     let mut sorted = waiting.clone();
-    (sorted.sort_unstable(), expected.sort_unstable());
+    sorted.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(sorted, expected);
     for id in waiting {
         assert_eq!(cancel(&mut world, ALICE, account, id), Ok(()));
@@ -164,7 +165,8 @@ fn more_crossed_triggers_than_a_budget_carry_over() {
         assert!(calls < 20, "{} ran", ran.len());
     }
     let mut ids: Vec<u64> = ran.iter().map(|(id, _)| *id).collect();
-    (ids.sort_unstable(), ids.dedup());
+    ids.sort_unstable();
+    ids.dedup();
     assert_eq!((ran.len(), ids.len()), (640, 640), "each once");
     assert!(ran.iter().all(|(_, reason)| *reason == 1));
     assert!(calls > 1, "they are more than a budget");

@@ -79,7 +79,7 @@ impl World {
         for owner in [ALICE, BOB, CAROL] {
             let account = world.call(owner, IMarket::openAccountCall { number: 0 }).unwrap();
             world.fund(account, 1, 1_000_000_000_000);
-            world.fund(account, 2, 1_00000000);
+            world.fund(account, 2, 100_000_000);
         }
         world
     }
@@ -284,9 +284,9 @@ impl World {
     /// The whole book of an instrument: price and lots by level, bids first, best first.
     pub fn book(&mut self, instrument: u16) -> Vec<(bool, u32, u64)> {
         let mut book = Vec::new();
-        for isBuy in [true, false] {
-            let levels = self.call(NOBODY, IMarket::levelsCall { instrument, isBuy, most: 64 }).unwrap();
-            book.extend(levels.priceTicks.iter().zip(&levels.lots).map(|(ticks, lots)| (isBuy, *ticks, *lots)));
+        for is_buy in [true, false] {
+            let levels = self.call(NOBODY, IMarket::levelsCall { instrument, isBuy: is_buy, most: 64 }).unwrap();
+            book.extend(levels.priceTicks.iter().zip(&levels.lots).map(|(ticks, lots)| (is_buy, *ticks, *lots)));
         }
         book
     }
@@ -412,14 +412,14 @@ fn settings(rows: &[(&str, i64)]) -> Vec<Actions::Setting> {
 }
 
 fn listings() -> Vec<Vec<u8>> {
-    let feed = |stalenessSeconds| Actions::FeedTerms {
+    let feed = |staleness_seconds| Actions::FeedTerms {
         decimals: 8,
         source: Address::ZERO,
         sourceDecimals: 0,
-        stalenessSeconds,
+        stalenessSeconds: staleness_seconds,
         deviationPpm: 1_000_000,
     };
-    let terms = |kind: u8, base, feed, underlying, lotSize, rows: &[(&str, i64)]| Actions::InstrumentTerms {
+    let terms = |kind: u8, base, feed, underlying, lot_size, rows: &[(&str, i64)]| Actions::InstrumentTerms {
         kind,
         base,
         feed,
@@ -428,7 +428,7 @@ fn listings() -> Vec<Vec<u8>> {
         strikeTicks: if kind == 3 { PRICE } else { 0 },
         isCall: kind == 3,
         tickValue: 100,
-        lotSize,
+        lotSize: lot_size,
         settings: settings(rows),
     };
     let rows =
