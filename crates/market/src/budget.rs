@@ -3,10 +3,34 @@
 //! Liquidations, triggers and expiries run in a call that somebody else pays for, or in none. They get a budget of gas instead: while they
 //! run, [`Market::on_budget`] puts a fresh meter in place of the call's. A piece that may not fit runs in
 //! [`Market::attempt_on_budget`], which undoes it alone, whether the rules rejected it or its budget ended.
+//!
+//! What new prices set off has a budget for each block, however often prices come in it: [`Market::on_block_budget`] keeps count.
 
 use crate::error::{MarketError, Rejection};
 use crate::market::Market;
 use crate::meter::Meter;
+use crate::records::record;
+
+record! {
+    /// What the market has done by itself in a block, of one kind.
+    pub struct BlockWork(tag 145, key u8, "kind: 0 sweeps, 1 triggers, 2 expired orders, 3 settled series") {
+        {
+            /// The block.
+            pub block: u64,
+            /// Gas of it.
+            pub gas: u64,
+        }
+    }
+}
+
+/// Kinds of work that have a budget in each block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    Sweeps = 0,
+    Triggers = 1,
+    ExpiredOrders = 2,
+    SettledSeries = 3,
+}
 
 /// Why a piece of budgeted work left nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +51,25 @@ impl Market<'_, '_> {
         let meter = core::mem::replace(&mut self.meter, Meter::new(budget_gas));
         let result = work(self);
         let used = core::mem::replace(&mut self.meter, meter).used();
+        self.unpaid_gas = self.unpaid_gas.saturating_add(used);
         Ok((result?, used))
+    }
+
+    /// Runs work that gets on its budgets what this block has left of `most_gas`.
+    pub(crate) fn on_block_budget<T>(
+        &mut self,
+        kind: Work,
+        most_gas: u64,
+        work: impl FnOnce(&mut Self, u64) -> Result<T, MarketError>,
+    ) -> Result<T, MarketError> {
+        let block = self.block.number;
+        let done = self.records.get::<BlockWork>(kind as u8)?;
+        let spent = if done.block == block { done.gas } else { 0 };
+        let before = self.unpaid_gas;
+        let result = work(self, most_gas.saturating_sub(spent))?;
+        let gas = spent.saturating_add(self.unpaid_gas.saturating_sub(before));
+        self.records.set(kind as u8, BlockWork { block, gas })?;
+        Ok(result)
     }
 
     /// Runs a piece of work with at most `most_gas` of what the meter has left. Where it is rejected or needs more, its changes and

@@ -135,14 +135,14 @@ gas_table! {
     LISTING = 25_000;
 
     // ---- what the market does by itself in a block ----
-    /// Budget for finding accounts below maintenance, after each acceptance of prices and at the end of a block.
+    /// Budget for finding accounts below maintenance after new prices in a block, and once more at its end.
     RISK_BUDGET = 200_000_000;
-    /// Budget of liquidations, likewise.
+    /// Budget of liquidations in a block.
     LIQUIDATION_BUDGET = 150_000_000;
-    /// Budget of crossed triggers after one acceptance of prices.
+    /// Budget of crossed triggers in a block.
     TRIGGER_BUDGET = 20_000_000;
-    /// Budget of expired orders after one acceptance of prices.
+    /// Budget of expired orders in a block.
     EXPIRY_BUDGET = 4_000_000;
-    /// Budget of orders of settled series after one acceptance of prices.
+    /// Budget of orders of settled series in a block.
     CLEAR_BUDGET = 4_000_000;
 }

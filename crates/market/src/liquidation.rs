@@ -1,7 +1,7 @@
 //! Liquidations: what happens to an account below maintenance, inside the block in which it fell.
 //!
 //! # Order of things
-//! The sweep runs after every acceptance of prices and once more at the end of the block. First it finds: accounts that the health index names
+//! The sweep runs after every acceptance of prices, and at the end of the block its first half. First it finds: accounts that the health index names
 //! and that are below maintenance enter a queue ([`queue`]) and lose their triggers. Then it liquidates, in the order of the queue, one
 //! step for an account at a time ([`steps`]):
 //!

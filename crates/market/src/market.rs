@@ -26,12 +26,14 @@ pub struct Market<'c, 'r> {
     pub(crate) meter: Meter,
     /// Events so far.
     pub(crate) events: Vec<LogData>,
+    /// Gas of work that nobody paid for.
+    pub(crate) unpaid_gas: u64,
 }
 
 impl<'c, 'r> Market<'c, 'r> {
     /// A call on these records.
     pub fn new(records: Records<'c, 'r>, block: BlockInfo, caller: Address, meter: Meter) -> Self {
-        Self { records, block, caller, meter, events: Vec::new() }
+        Self { records, block, caller, meter, events: Vec::new(), unpaid_gas: 0 }
     }
 
     /// All state, for who works with single operations of it.

@@ -24,7 +24,9 @@ pub use account::Account;
 pub use code::{Code, DELEGATION_PREFIX};
 pub use diff::{AccountDiff, Diff, SlotDiff};
 pub use footprint::{AccountRead, AccountUse, Footprint, SlotUse};
-pub use journal::{AccountEntry, AccountId, Checkpoint, Extension, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges};
+pub use journal::{
+    AccountEntry, AccountId, Checkpoint, Extension, Journal, SlotEntry, SlotId, SlotLook, TxChange, TxChanges,
+};
 pub use log::{Log, Topics};
 pub use memory::{MemoryAccount, MemoryState};
 pub use reader::{ReadError, StateReader};

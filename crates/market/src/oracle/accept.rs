@@ -2,6 +2,7 @@
 
 use super::{NewPrice, sort_unique};
 use crate::abi::IMarket;
+use crate::budget::Work;
 use crate::error::MarketError;
 use crate::feeds::Feed;
 use crate::gas;
@@ -112,16 +113,19 @@ impl Market<'_, '_> {
         Ok(())
     }
 
-    /// What new prices set off: liquidations, triggers, expired orders, orders of settled series, each with its budget. What does not fit goes on with the next
-    /// prices or at the end of the block. It is not paid by whoever brings the prices.
+    /// What new prices set off: liquidations, triggers, expired orders, orders of settled series, each with its budget for the block.
+    /// What does not fit goes on with the next prices. It is not paid by whoever brings the prices.
     fn after_prices(&mut self, changes: &PriceChanges) -> Result<(), MarketError> {
         if changes.feeds.is_empty() {
             return Ok(());
         }
-        self.sweep(gas::LIQUIDATION_BUDGET)?;
-        self.run_triggers(gas::TRIGGER_BUDGET)?;
-        self.expire_orders(gas::EXPIRY_BUDGET)?;
-        self.clear_settled(gas::CLEAR_BUDGET)?;
+        let sweeps = gas::RISK_BUDGET + gas::LIQUIDATION_BUDGET;
+        self.on_block_budget(Work::Sweeps, sweeps, |market, left| {
+            market.sweep_within(gas::RISK_BUDGET.min(left), gas::LIQUIDATION_BUDGET.min(left))
+        })?;
+        self.on_block_budget(Work::Triggers, gas::TRIGGER_BUDGET, Self::run_triggers)?;
+        self.on_block_budget(Work::ExpiredOrders, gas::EXPIRY_BUDGET, Self::expire_orders)?;
+        self.on_block_budget(Work::SettledSeries, gas::CLEAR_BUDGET, Self::clear_settled)?;
         Ok(())
     }
 }

@@ -168,6 +168,7 @@ tables! {
     cases: crate::liquidation::Case,
     backstop_pool: crate::liquidation::BackstopPool,
     backstop_shares: crate::liquidation::BackstopShares,
+    block_work: crate::budget::BlockWork,
 }
 
 #[cfg(test)]

@@ -358,7 +358,11 @@ fn seconds_left(instrument: &Instrument, prices: &Prices) -> u64 {
 fn deviation(volatility_ppm: u32, seconds: u64) -> Amount {
     let unit = U256::from(DEVIATION_ONE / u128::from(MICRO));
     let variance = U256::from(volatility_ppm).pow(U256::from(2)) * U256::from(seconds) * unit * unit;
-    (variance / U256::from(YEAR_SECONDS)).root(2).saturating_to()
+    let variance = variance / U256::from(YEAR_SECONDS);
+    // What has more than 128 bits is a volatility of thousands: its root is good to 64.
+    let excess = variance.bit_len().saturating_sub(128).div_ceil(2);
+    let root = (variance >> (2 * excess)).saturating_to::<u128>().isqrt() << excess;
+    Amount::try_from(root).unwrap_or(Amount::MAX)
 }
 
 /// What two base units are worth, in millionths of a quote base unit, rounded up: settling interest may round that much.
