@@ -4,6 +4,9 @@
 //! is taken away from both time and gas, so that what is left is the market's. Medians of many runs, in which the prices of orders, and so
 //! the records that are touched, change from run to run as they would. Records that a block has touched are warm afterwards, as in any
 //! block.
+//!
+//! Beside its gas stands what the operation's cost comes to: its time, at the rate at which blocks are filled, and what SSTORE takes for
+//! each slot that it changed, because the state root and the database pay for those whoever changes them.
 
 use super::MakeGenesis;
 use super::chain::{Signer, approval, batch, failed, order, place, prices, signers, transaction, word};
@@ -16,8 +19,9 @@ use rialto_market::abi::IMarket;
 use rialto_market::orders::action::Action;
 use rialto_market::orders::request::TimeInForce;
 use rialto_market::types::{InstrumentId, OrderId, Side, Ticks};
+use rialto_state::TxChange;
 use rialto_stf::json::{JsonCursor, parse};
-use rialto_stf::{BlockExecutor, Checks, Genesis, Header};
+use rialto_stf::{Genesis, Header, TxRunner};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -29,6 +33,10 @@ const RUNS: u32 = 200;
 const WARM_RUNS: u32 = 20;
 /// Gas limit of a transaction.
 const GAS_LIMIT: u64 = 16_000_000;
+/// Gas that is paid for a nanosecond: a block of 100 million takes a second at the most.
+const GAS_OF_NANOSECOND: f64 = 0.1;
+/// Gas of SSTORE for a slot that has a value (EIP-2200, EIP-2929).
+const GAS_OF_SLOT: u64 = 2_900;
 /// The perpetual that is traded.
 const PERPETUAL: u16 = 2;
 /// Its price at first.
@@ -49,6 +57,10 @@ pub struct GasOperation {
     pub nanoseconds: u64,
     /// Nanoseconds of a unit of gas.
     pub nanoseconds_per_gas: f64,
+    /// Slots of the market that it changed.
+    pub slots_changed: u64,
+    /// Gas that its cost comes to.
+    pub cost_in_gas: u64,
 }
 
 /// What each operation costs.
@@ -60,13 +72,15 @@ pub struct MarketGasReport {
 
 impl fmt::Display for MarketGasReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = ["operation", "gas", "with transaction", "µs", "ns per gas"];
+        let columns = ["operation", "gas", "with transaction", "µs", "ns per gas", "slots", "cost in gas"];
         let mut table =
             Table::new("The market's operations: medians, without what the transaction costs by itself", &columns);
         for it in &self.operations {
             let micros = format!("{:.2}", it.nanoseconds as f64 / 1_000.0);
             let per_gas = format!("{:.2}", it.nanoseconds_per_gas);
-            let cells = [it.gas.to_string(), it.transaction_gas.to_string(), micros, per_gas];
+            let [gas, total, slots, cost] =
+                [it.gas, it.transaction_gas, it.slots_changed, it.cost_in_gas].map(|number| number.to_string());
+            let cells = [gas, total, micros, per_gas, slots, cost];
             table.rows.push([vec![it.name.to_string()], cells.to_vec()].concat());
         }
         write!(f, "{}", table.text())
@@ -89,9 +103,19 @@ pub fn run_market_gas(genesis: MakeGenesis<'_>, progress: &mut dyn FnMut(&str)) 
         base_fee_per_gas: Some(7),
         ..genesis.header.clone()
     };
-    let executor = BlockExecutor::new(&genesis.chain, &header, &state).with_checks(Checks::CALL);
-    let timestamp = header.timestamp;
-    let mut bench = GasBench { executor, signers, chain_id: genesis.chain.chain_id, timestamp, sequence: 0, step: 0 };
+    let mut runner = TxRunner::new(&genesis.chain, &header, &state, HASH_SEED);
+    runner.forget();
+    let (timestamp, nonces) = (header.timestamp, vec![0; signers.len()]);
+    let mut bench = GasBench {
+        runner,
+        nonces,
+        signers,
+        chain_id: genesis.chain.chain_id,
+        timestamp,
+        sequence: 0,
+        step: 0,
+        changes: Vec::new(),
+    };
     bench.prepare(&document)?;
     let mut operations = Vec::new();
     for (name, measure) in OPERATIONS {
@@ -176,24 +200,31 @@ fn account(signer: usize) -> u32 {
     rialto_market::layout::FIRST_ACCOUNT + signer as u32 - MAKER as u32
 }
 
+/// Keys the journal's hash tables.
+const HASH_SEED: u64 = 7;
+
 struct GasBench<'a> {
-    executor: BlockExecutor<'a>,
+    runner: TxRunner<'a>,
+    nonces: Vec<u64>,
     signers: Vec<Signer>,
     chain_id: u64,
     timestamp: u64,
     sequence: u64,
     /// Counts runs.
     step: u32,
+    /// What the last transaction changed.
+    changes: Vec<TxChange>,
 }
 
 impl GasBench<'_> {
     /// Sends a transaction; gas, time and output.
     fn send(&mut self, from: usize, to: Address, input: &[u8]) -> Result<(u64, Duration, Bytes), BenchError> {
         let sender = self.signers[from].address;
-        let transaction = transaction(self.chain_id, 0, to, input.to_vec(), GAS_LIMIT);
+        let transaction = transaction(self.chain_id, self.nonces[from], to, input.to_vec(), GAS_LIMIT);
         let begin = Instant::now();
-        let outcome = self.executor.transaction(&transaction, sender).map_err(failed)?;
+        let outcome = self.runner.run_in_place(&transaction, sender, &mut self.changes).map_err(failed)?;
         let elapsed = begin.elapsed();
+        self.nonces[from] += 1;
         match outcome.halt {
             None => Ok((outcome.gas_used, elapsed, outcome.output)),
             Some(halt) => Err(failed(format!("a call ended with {halt:?}: {}", outcome.output))),
@@ -271,7 +302,7 @@ impl GasBench<'_> {
     }
 
     fn measure(&mut self, name: &'static str, prepare: Prepare) -> Result<GasOperation, BenchError> {
-        let (mut gas, mut total, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut gas, mut total, mut times, mut slots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         self.step = 0;
         for run in 0..WARM_RUNS + RUNS {
             let (from, input) = prepare(self).map_err(|error| failed(format!("{name}: {error}")))?;
@@ -282,6 +313,9 @@ impl GasBench<'_> {
                 gas.push(sent.0.saturating_sub(base_gas));
                 total.push(sent.0);
                 times.push(sent.1.saturating_sub(base_time).as_nanos() as u64);
+                let is_slot =
+                    |change: &&TxChange| matches!(change, TxChange::Slot(address, ..) if *address == MARKET_ADDRESS);
+                slots.push(self.changes.iter().filter(is_slot).count() as u64);
             }
         }
         let median = |values: &mut Vec<u64>| {
@@ -290,6 +324,8 @@ impl GasBench<'_> {
         };
         let (gas, transaction_gas, nanoseconds) = (median(&mut gas), median(&mut total), median(&mut times));
         let nanoseconds_per_gas = nanoseconds as f64 / gas.max(1) as f64;
-        Ok(GasOperation { name, gas, transaction_gas, nanoseconds, nanoseconds_per_gas })
+        let slots_changed = median(&mut slots);
+        let cost_in_gas = (nanoseconds as f64 * GAS_OF_NANOSECOND) as u64 + slots_changed * GAS_OF_SLOT;
+        Ok(GasOperation { name, gas, transaction_gas, nanoseconds, nanoseconds_per_gas, slots_changed, cost_in_gas })
     }
 }
