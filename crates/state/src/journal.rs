@@ -748,6 +748,11 @@ impl<'r> Journal<'r> {
         self.extensions.push((account, extension));
     }
 
+    /// Drops what modules left: their next calls read the slots again. Between two transactions it only costs time.
+    pub fn forget_extensions(&mut self) {
+        self.extensions.clear();
+    }
+
     fn undo_one(&mut self, undo: Undo) {
         match undo {
             Undo::WarmAccount(id) => self.accounts[id as usize].warm_tx = 0,

@@ -232,6 +232,12 @@ impl<'r> BlockExecutor<'r> {
         &self.vm.journal
     }
 
+    /// Makes modules read their slots again, in the next transaction, rather than remember them from earlier ones: for a tracer that
+    /// wants to know all slots that the transaction touches. Nothing else depends on it.
+    pub fn forget_module_caches(&mut self) {
+        self.vm.journal.forget_extensions();
+    }
+
     /// Builds the block access list whatever the fork.
     pub fn with_access_list(mut self) -> Self {
         self.access_list.get_or_insert_default();

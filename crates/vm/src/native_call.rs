@@ -97,7 +97,7 @@ impl Vm<'_> {
         self.return_data.clear();
         let logs = self.journal.logs().len();
         let outcome = module.call(&mut self.journal, told, &mut self.return_data)?;
-        self.trace_module_logs(logs);
+        self.trace_module_run(call.account, logs);
         Ok(self.settle_module(number, outcome, call.gas))
     }
 
@@ -121,10 +121,11 @@ impl Vm<'_> {
         Native::Ended(NativeOutcome { halt, gas: left })
     }
 
-    /// Shows the logs that a module wrote, of which the first has this number in the transaction.
-    fn trace_module_logs(&mut self, first: usize) {
+    /// Shows that a module ran on this account, and the logs that it wrote, of which the first has this number in the transaction.
+    fn trace_module_run(&mut self, account: AccountId, first_log: usize) {
         let Some(tracer) = &mut self.tracer else { return };
-        for log in self.journal.logs().get(first..).unwrap_or_default() {
+        tracer.module_ran(self.journal.account(account).address, &self.journal);
+        for log in self.journal.logs().get(first_log..).unwrap_or_default() {
             tracer.log(log);
         }
     }
@@ -205,6 +206,9 @@ impl Vm<'_> {
         let grown = self.grow(&U256::ZERO, &U256::from(input.len()), self.frame.gas);
         let Some((start, len, gas)) = grown else { return Exit::Failed(Halt::OutOfGas) };
         self.memory.bytes_mut()[start..start + len].copy_from_slice(&input);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.module_calls(to, &self.journal);
+        }
         let call = CallWords {
             kind: if is_static { op::STATICCALL } else { op::CALL },
             requested_gas: gas_limit,
@@ -259,7 +263,7 @@ impl Vm<'_> {
                 return Exit::Fatal;
             }
         };
-        self.trace_module_logs(logs);
+        self.trace_module_run(self.frame.account, logs);
         match self.settle_module(number, outcome, self.frame.gas) {
             Native::Ended(outcome) => {
                 self.frame.gas = outcome.gas;

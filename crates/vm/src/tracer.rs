@@ -106,6 +106,17 @@ pub trait Tracer {
         let _ = (enter, reason);
     }
 
+    /// After each run of a module, up to its end or to a call of its own, with the account whose storage it works on. No opcode shows what
+    /// it read and wrote there; [`Journal::touched_slots`] does.
+    fn module_ran(&mut self, account: Address, state: &Journal<'_>) {
+        let _ = (account, state);
+    }
+
+    /// Before a call that a module makes, which has no opcode either, with the account that is called.
+    fn module_calls(&mut self, to: Address, state: &Journal<'_>) {
+        let _ = (to, state);
+    }
+
     /// At each log, which a frame's end may still undo.
     fn log(&mut self, log: &Log) {
         let _ = log;

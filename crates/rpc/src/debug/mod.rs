@@ -1,5 +1,7 @@
 //! The `debug` namespace: raw bytes, traces, witnesses.
 
+#[cfg(test)]
+mod market_tests;
 mod raw;
 #[cfg(test)]
 mod tests;

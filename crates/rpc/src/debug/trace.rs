@@ -103,6 +103,7 @@ fn trace_next(
         index: index as u64,
         logs_before,
     };
+    executor.forget_module_caches();
     shared.begin(&traced, executor.state())?;
     let outcome = match replay.transaction(executor, index) {
         Ok(outcome) => outcome,

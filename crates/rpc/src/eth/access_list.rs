@@ -2,6 +2,9 @@
 //!
 //! A list changes prices, and with them what a call does. So the call is run with the list that the last run gave, until list
 //! and run agree.
+//!
+//! The accounts that a native module calls are listed, but not the slots that it reads and writes itself: a module's gas does not depend
+//! on which slots are warm, so listing them would only cost.
 
 use super::call::fault_of;
 use crate::RpcError;
@@ -9,7 +12,7 @@ use crate::json::BlockRef;
 use crate::methods::{Module, Registered, heavy};
 use crate::simulation::{Base, CallArgs, CallEnvironment, Failure, Overlay, StateOverrides};
 use alloy_primitives::{Address, B256};
-use rialto_state::StateReader;
+use rialto_state::{Journal, StateReader};
 use rialto_stf::{AccessListItem, BlockRules};
 use rialto_vm::{Halt, Step, Tracer, opcode, precompile_addresses};
 use serde_json::{Value, json};
@@ -62,6 +65,10 @@ impl Tracer for AccessTracer<'_> {
             }
             _ => {}
         }
+    }
+
+    fn module_calls(&mut self, to: Address, _state: &Journal<'_>) {
+        self.touch(Some(to.into_word()));
     }
 }
 

@@ -37,6 +37,14 @@ impl Tracer for MuxTracer {
         self.tracers.iter_mut().for_each(|(_, tracer)| tracer.refuse(enter, reason));
     }
 
+    fn module_ran(&mut self, account: Address, state: &Journal<'_>) {
+        self.tracers.iter_mut().for_each(|(_, tracer)| tracer.module_ran(account, state));
+    }
+
+    fn module_calls(&mut self, to: Address, state: &Journal<'_>) {
+        self.tracers.iter_mut().for_each(|(_, tracer)| tracer.module_calls(to, state));
+    }
+
     fn log(&mut self, log: &Log) {
         self.tracers.iter_mut().for_each(|(_, tracer)| tracer.log(log));
     }

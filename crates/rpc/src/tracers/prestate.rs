@@ -2,6 +2,10 @@
 //!
 //! What an opcode touches is noted before it runs, with the values it finds, and counts only once it is clear that the opcode could
 //! be paid. First sight decides: later changes in the same transaction don't show.
+//!
+//! A native module reads and writes slots without opcodes. Which accounts modules worked on is noted when they ran, and their slots are
+//! taken from the journal at the end, which keeps each slot's word at the transaction's start. For that to be all of them, a module
+//! must not remember slots from earlier transactions (`BlockExecutor::forget_module_caches`).
 
 use super::{Collector, TracedTransaction, raw};
 use crate::RpcError;
@@ -80,6 +84,9 @@ pub(super) struct PrestateTracer {
     created: BTreeSet<Address>,
     deleted: BTreeSet<Address>,
     pending: Pending,
+    /// Accounts on whose storage modules worked, and the transaction in which they did.
+    of_modules: BTreeSet<Address>,
+    transaction: u32,
     kept_bytes: usize,
     /// The state could not be read; the run goes on to say so itself.
     error: Option<ReadError>,
@@ -195,6 +202,17 @@ impl PrestateTracer {
         self.deleted.extend(pending.deleted);
     }
 
+    /// Notes the slots that modules touched.
+    fn note_module_slots(&mut self, state: &Journal<'_>) {
+        for address in std::mem::take(&mut self.of_modules) {
+            let image = self.pre.entry(address).or_default();
+            for (key, before) in state.touched_slots(&address, self.transaction) {
+                self.kept_bytes += SLOT_BYTES;
+                image.storage.entry(B256::from(key)).or_insert(B256::from(before));
+            }
+        }
+    }
+
     /// Splits what was seen into what changed before and after.
     fn diff(&mut self, state: &Journal<'_>) -> Result<(), ReadError> {
         for (address, mut before) in std::mem::take(&mut self.pre) {
@@ -261,6 +279,20 @@ impl Tracer for PrestateTracer {
         self.settle();
     }
 
+    fn module_ran(&mut self, account: Address, state: &Journal<'_>) {
+        if self.options.has_storage {
+            self.of_modules.insert(account);
+            self.transaction = state.transaction();
+        }
+    }
+
+    fn module_calls(&mut self, to: Address, state: &Journal<'_>) {
+        self.settle();
+        if let Err(error) = self.note(to, true, state) {
+            self.error.get_or_insert(error);
+        }
+    }
+
     fn leave(&mut self, leave: Leave<'_>) {
         let is_unpaid = matches!(
             leave.halt,
@@ -309,6 +341,7 @@ impl Collector for PrestateTracer {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        self.note_module_slots(state);
         if self.options.diff_mode {
             self.diff(state)?;
         }

@@ -31,11 +31,14 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn check(&mut self) {
-        let kept = self.collector.kept_bytes();
-        if kept > self.bounds.max_bytes {
+    fn check_size(&mut self) {
+        if self.collector.kept_bytes() > self.bounds.max_bytes {
             self.stopped = Some(RpcError::limit("bytes of the trace", self.bounds.max_bytes, "more"));
         }
+    }
+
+    fn check(&mut self) {
+        self.check_size();
         self.steps = self.steps.wrapping_add(1);
         if self.steps.is_multiple_of(STEPS_PER_LOOK) && Instant::now() > self.bounds.deadline {
             self.stopped = Some(RpcError::server("execution timeout"));
@@ -64,7 +67,11 @@ impl Shared {
     /// After the transaction.
     pub(crate) fn end(&self, outcome: &TxOutcome, state: &Journal<'_>) -> Result<(), ReadError> {
         match &mut *self.0.borrow_mut() {
-            Some(guarded) => guarded.collector.end(outcome, state),
+            Some(guarded) => {
+                guarded.collector.end(outcome, state)?;
+                guarded.check_size();
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -112,6 +119,14 @@ impl Tracer for Shared {
 
     fn refuse(&mut self, enter: Enter<'_>, reason: Refusal) {
         self.with(|collector| collector.refuse(enter, reason));
+    }
+
+    fn module_ran(&mut self, account: Address, state: &Journal<'_>) {
+        self.with(|collector| collector.module_ran(account, state));
+    }
+
+    fn module_calls(&mut self, to: Address, state: &Journal<'_>) {
+        self.with(|collector| collector.module_calls(to, state));
     }
 
     fn log(&mut self, log: &Log) {

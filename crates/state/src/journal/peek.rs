@@ -78,6 +78,14 @@ impl Journal<'_> {
         Ok(SlotLook { value, original: value, is_warm })
     }
 
+    /// Slots of the account that a transaction read or wrote, by its number ([`Journal::transaction`]), with their words at its start: of
+    /// those that no later one touched.
+    pub fn touched_slots(&self, address: &Address, transaction: u32) -> impl Iterator<Item = (U256, U256)> + '_ {
+        let account = self.find_entry(address).map(|(id, _)| id);
+        let touched = move |slot: &&SlotEntry| Some(slot.account) == account && slot.original_tx == transaction;
+        self.slots.iter().filter(touched).map(|slot| (slot.key, slot.original))
+    }
+
     /// Whether the account is warm in the open transaction (EIP-2929).
     pub fn peek_is_warm(&self, address: &Address) -> bool {
         self.find_entry(address).is_some_and(|(_, entry)| entry.warm_tx == self.tx)
