@@ -88,7 +88,9 @@ pub enum ModuleOutcome {
         /// At most the call's limit.
         gas_used: u64,
     },
-    /// Undone, with all gas used.
+    /// Undone, with all gas used, since there was not enough of it.
+    OutOfGas,
+    /// Undone, with all gas used, for any other reason.
     Halt,
     /// Not ended: waits for a call of its own, and is resumed. The output is dropped.
     Call(OutwardCall),

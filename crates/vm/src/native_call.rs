@@ -106,6 +106,7 @@ impl Vm<'_> {
         let (halt, used, call) = match outcome {
             ModuleOutcome::Success { gas_used } => (None, gas_used, None),
             ModuleOutcome::Revert { gas_used } => (Some(Halt::Revert), gas_used, None),
+            ModuleOutcome::OutOfGas => (Some(Halt::OutOfGas), gas, None),
             ModuleOutcome::Halt => (Some(Halt::ModuleFailed), gas, None),
             ModuleOutcome::Call(call) => (None, call.gas_used, Some(call)),
         };

@@ -33,7 +33,7 @@ impl NativeModule for Counter {
         assert!(output.is_empty(), "a module begins with no output");
         let gas_used = OPERATION_GAS;
         if call.gas_limit < gas_used {
-            return Ok(ModuleOutcome::Halt);
+            return Ok(ModuleOutcome::OutOfGas);
         }
         let slot = journal.slot_id(call.account, &U256::ZERO);
         let count = journal.load_slot(slot)?.value;
@@ -210,7 +210,7 @@ fn called_by_a_transaction() {
         ("get", &[2], 10_000, returns(40), OPERATION_GAS, 40, 5),
         ("revert", &[3], 10_000, End::Halt(Halt::Revert), OPERATION_GAS, 40, 0),
         ("halt", &[4], 10_000, End::Halt(Halt::ModuleFailed), 10_000, 40, 0),
-        ("too little gas", &[1, 3], 699, End::Halt(Halt::ModuleFailed), 699, 40, 0),
+        ("too little gas", &[1, 3], 699, End::Halt(Halt::OutOfGas), 699, 40, 0),
         ("more gas than it got", &[5], 10_000, End::Halt(Halt::OutOfGas), 10_000, 40, 0),
     ];
     for (name, data, gas, end, used, count, balance) in rows {

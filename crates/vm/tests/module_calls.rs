@@ -90,7 +90,7 @@ impl Script {
                 gas_used += STEP_GAS;
             }
             if gas_used > call.gas_limit {
-                return Ok(ModuleOutcome::Halt);
+                return Ok(ModuleOutcome::OutOfGas);
             }
             match call.input.get(at) {
                 None => {
@@ -375,7 +375,7 @@ fn gas_is_a_contracts() {
 fn too_little_gas_for_the_call_itself() {
     let steps = [Do::Count, Do::Call(OTHER, vec![0; 40], u64::MAX), Do::Count];
     let needed = 3 * STEP_GAS + 6 + 2_600;
-    let rows = [(needed, None), (needed - 1, Some(Halt::ModuleFailed)), (needed - STEP_GAS - 1, Some(Halt::OutOfGas))];
+    let rows = [(needed, None), (needed - 1, Some(Halt::OutOfGas)), (needed - STEP_GAS - 1, Some(Halt::OutOfGas))];
     for (gas, halt) in rows {
         let run = run(&to_module(Fork::Osaka, &steps).account(OTHER, "STOP").gas(gas));
         assert_eq!((run.halt, run.slot(MODULE, 0)), (halt, word(if halt.is_none() { 42 } else { 40 })), "{gas}");

@@ -154,7 +154,7 @@ impl World {
         let ended = match outcome {
             ModuleOutcome::Success { gas_used } => Ended::Success { output, gas_used },
             ModuleOutcome::Revert { gas_used } => Ended::Revert { output, gas_used },
-            ModuleOutcome::Halt => Ended::Halt,
+            ModuleOutcome::Halt | ModuleOutcome::OutOfGas => Ended::Halt,
             ModuleOutcome::Call(_) => Ended::Waits,
         };
         if !matches!(ended, Ended::Success { .. }) {
@@ -239,7 +239,7 @@ impl World {
             match outcome {
                 ModuleOutcome::Success { gas_used } => break Ended::Success { output, gas_used },
                 ModuleOutcome::Revert { gas_used } => break Ended::Revert { output, gas_used },
-                ModuleOutcome::Halt => break Ended::Halt,
+                ModuleOutcome::Halt | ModuleOutcome::OutOfGas => break Ended::Halt,
                 ModuleOutcome::Call(outward) => {
                     let (success, answer) = contract(self, &outward);
                     let result = OutwardResult { success, output: &answer };
