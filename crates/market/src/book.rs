@@ -209,11 +209,12 @@ impl Market<'_, '_> {
         let is_best = state.best(new.side).is_none_or(|best| new.side.is_better(new.ticks, best));
         let is_used_again = state.free != 0;
         let handle = if is_used_again { state.free } else { next_handle(state)? };
-        let sequence = state.sequence + 1;
+        let sequence = state.sequence.checked_add(1).ok_or(Rejection::Overflow)?;
         let order = self.records.locate::<Order>((new.instrument, handle))?;
         let level = self.records.locate::<Level>((new.instrument, new.side, new.ticks))?;
         let Level { tail, lots, count, .. } = *self.records.at(level);
         let lots = lots.checked_add(new.lots).ok_or(Rejection::Overflow)?;
+        let after = count.checked_add(1).ok_or(Rejection::Overflow)?;
 
         let free_after = self.records.at(order).next;
         *self.records.at_mut(order) = Order {
@@ -231,7 +232,8 @@ impl Market<'_, '_> {
         };
         let book = self.records.at_mut(book);
         book.sequence = sequence;
-        *book.count_mut(new.side) += 1;
+        let orders = book.count_mut(new.side);
+        *orders = orders.saturating_add(1);
         if is_used_again {
             book.free = free_after;
         } else {
@@ -241,7 +243,7 @@ impl Market<'_, '_> {
             book.set_best(new.side, Some(new.ticks));
         }
         let level = self.records.at_mut(level);
-        (level.tail, level.lots, level.count) = (handle, lots, count + 1);
+        (level.tail, level.lots, level.count) = (handle, lots, after);
         if count == 0 {
             level.head = handle;
             self.index_insert(prices_of(new.instrument, new.side), new.ticks)?;
@@ -304,7 +306,8 @@ impl Market<'_, '_> {
             return self.unlink(found);
         }
         self.records.at_mut(found.order).lots -= lots;
-        self.records.at_mut(found.level).lots -= lots;
+        let level = self.records.at_mut(found.level);
+        level.lots = level.lots.saturating_sub(lots);
         Ok(())
     }
 
@@ -328,12 +331,13 @@ impl Market<'_, '_> {
         if next == 0 {
             level.tail = if is_first { 0 } else { prev };
         }
-        level.lots -= lots;
-        level.count -= 1;
+        level.lots = level.lots.saturating_sub(lots);
+        level.count = level.count.saturating_sub(1);
         let is_empty = level.count == 0;
 
         let book = self.records.at_mut(found.book);
-        *book.count_mut(side) -= 1;
+        let orders = book.count_mut(side);
+        *orders = orders.saturating_sub(1);
         let free = core::mem::replace(&mut book.free, found.handle);
         let is_best = book.best(side) == Some(ticks);
         *self.records.at_mut(found.order) = Order { next: free, ..Order::default() };

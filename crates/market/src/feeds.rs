@@ -189,7 +189,7 @@ impl Market<'_, '_> {
     /// Takes one from those that have their price from a feed: the last of them takes its place.
     pub(crate) fn remove_feed_user(&mut self, id: FeedId, user: FeedUser) -> Result<(), MarketError> {
         let mut feed: Feed = self.records.get(id)?;
-        for place in 0..feed.users {
+        for place in 0..feed.users.min(MAX_FEED_USERS) {
             if self.records.get::<FeedUser>((id, place))? == user {
                 feed.users -= 1;
                 let last: FeedUser = self.records.get((id, feed.users))?;

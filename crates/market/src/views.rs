@@ -55,6 +55,12 @@ pub struct MarginReport {
     pub combined_maintenance: Amount,
 }
 
+/// An account that waits for liquidation, how it stands, and its case.
+pub type Waiting = (AccountId, AccountStatus, Case);
+
+/// Entries of the queue of liquidations that one question looks at.
+const MOST_ENTRIES: usize = 1 << 16;
+
 impl Market<'_, '_> {
     /// An account's margin, part by part. The parts and what is combined sum up to the health.
     pub fn margin_report(&mut self, id: AccountId) -> Result<MarginReport, MarketError> {
@@ -107,14 +113,14 @@ impl Market<'_, '_> {
         Ok(PositionPart { equity, initial, maintenance, ..part })
     }
 
-    /// The queue of liquidations, and the accounts in it in their order, at most so many.
+    /// The queue of liquidations, and the accounts in it in their order, at most so many, of the first 65,536 entries.
     pub fn liquidation_queue(
         &mut self,
         limit: usize,
-    ) -> Result<(LiquidationQueue, Vec<(AccountId, AccountStatus, Case)>), MarketError> {
+    ) -> Result<(LiquidationQueue, Vec<Waiting>), MarketError> {
         let queue = self.records.get::<LiquidationQueue>(())?;
         let mut waiting = Vec::new();
-        for number in queue.head..queue.tail {
+        for number in (queue.head..queue.tail).take(MOST_ENTRIES) {
             if waiting.len() == limit {
                 break;
             }

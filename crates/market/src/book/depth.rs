@@ -79,7 +79,10 @@ impl Market<'_, '_> {
     ) -> Result<Option<Ticks>, MarketError> {
         let prices = prices_of(instrument, side);
         match side {
-            Side::Buy => self.index_prev_at_or_below(prices, ticks - 1),
+            Side::Buy => match ticks.checked_sub(1) {
+                Some(below) => self.index_prev_at_or_below(prices, below),
+                None => Ok(None),
+            },
             Side::Sell => match ticks.checked_add(1) {
                 Some(above) => self.index_next_at_or_above(prices, above),
                 None => Ok(None),

@@ -327,6 +327,10 @@ impl Market<'_, '_> {
         let (mut left, mut visits) = (taker.lots, 0);
         while let Some(ticks) = next.filter(|&ticks| taker.side.crosses(taker.limit, ticks)) {
             let mut handle = self.records.get::<Level>((taker.instrument, makers, ticks))?.head;
+            if handle == 0 {
+                // No such level is ever left behind; a walk over such would pay for nothing.
+                return Ok(false);
+            }
             while handle != 0 {
                 if visits == taker.max_visits {
                     return Ok(false);

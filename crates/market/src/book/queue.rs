@@ -51,7 +51,7 @@ impl Market<'_, '_> {
         let QueueEnds { tail, count, .. } = *self.records.at(ends);
         *self.records.at_mut(link) = QueueLink { prev: tail, next: 0, key, is_queued: true };
         let ends = self.records.at_mut(ends);
-        (ends.tail, ends.count) = (item, count + 1);
+        (ends.tail, ends.count) = (item, count.saturating_add(1));
         if count == 0 {
             ends.head = item;
             self.index_insert(namespace, key)?;
@@ -89,7 +89,7 @@ impl Market<'_, '_> {
         if next == 0 {
             ends.tail = prev;
         }
-        ends.count -= 1;
+        ends.count = ends.count.saturating_sub(1);
         if ends.count == 0 {
             self.index_remove(namespace, key)?;
         }

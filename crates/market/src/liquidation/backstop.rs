@@ -84,6 +84,7 @@ impl Market<'_, '_> {
         }
         let bought = shares_for(units, equity, all).ok_or(Rejection::Overflow)?;
         let total = all.checked_add(bought).filter(|total| *total <= MAX_SHARES).ok_or(Rejection::Overflow)?;
+        let owned = own.checked_add(bought).ok_or(Rejection::Overflow)?;
         if bought == 0 {
             let (value, most) = (U256::from(amount), U256::MAX);
             return Err(
@@ -93,7 +94,7 @@ impl Market<'_, '_> {
         self.spend_balance(account, QUOTE, units)?;
         self.add_balance(BACKSTOP, QUOTE, units)?;
         self.records.set((), BackstopPool { shares: total })?;
-        self.records.set(account, BackstopShares { shares: own + bought })?;
+        self.records.set(account, BackstopShares { shares: owned })?;
         self.require_initial(account)?;
         let (amount, shares) = (U256::from(amount), U256::from(bought.unsigned_abs()));
         self.emit(&IMarket::BackstopDeposited { account: account.0, amount, shares });
@@ -118,7 +119,7 @@ impl Market<'_, '_> {
             }
         };
         let amount = amount_for(sold, equity.max(0), all).ok_or(Rejection::Overflow)?;
-        self.records.set((), BackstopPool { shares: all - sold })?;
+        self.records.set((), BackstopPool { shares: all.saturating_sub(sold) })?;
         self.records.set(account, BackstopShares { shares: own - sold })?;
         self.spend_balance(BACKSTOP, QUOTE, amount)?;
         self.add_balance(account, QUOTE, amount)?;

@@ -186,6 +186,11 @@ impl Market<'_, '_> {
         let mut visits = 0;
         while let Some(level) = self.first_level(axis, walk, from)? {
             let RiskLevel { mut account, mut place } = self.records.get((axis, level))?;
+            if account.0 == 0 {
+                // No level is left without accounts; one that is counts as a visit all the same, so that the walk ends.
+                visits += 1;
+                self.meter.charge(gas::WINNER_VISIT)?;
+            }
             while account.0 != 0 && visits < MOST_WINNERS {
                 visits += 1;
                 self.meter.charge(gas::WINNER_VISIT)?;

@@ -74,7 +74,7 @@ impl Market<'_, '_> {
         account.status = AccountStatus::Queued;
         self.records.set(id, account)?;
         let entry = self.push_entry(id)?;
-        self.records.update((), |queue: &mut LiquidationQueue| queue.waiting += 1)?;
+        self.records.update((), |queue: &mut LiquidationQueue| queue.waiting = queue.waiting.saturating_add(1))?;
         let case = Case { sequence: entry + 1, entry, ..Case::default() };
         self.records.set(id, case)?;
         self.emit(&IMarket::LiquidationQueued {
@@ -88,7 +88,7 @@ impl Market<'_, '_> {
 
     fn push_entry(&mut self, account: AccountId) -> Result<u64, MarketError> {
         let entry = self.records.update((), |queue: &mut LiquidationQueue| {
-            queue.tail += 1;
+            queue.tail = queue.tail.saturating_add(1);
             queue.tail - 1
         })?;
         self.records.set(entry, QueueEntry { account })?;
@@ -99,7 +99,7 @@ impl Market<'_, '_> {
     pub(crate) fn pop_entry(&mut self) -> Result<Option<AccountId>, MarketError> {
         let mut queue = self.records.get::<LiquidationQueue>(())?;
         let entry = queue.head;
-        queue.head += 1;
+        queue.head = queue.head.saturating_add(1);
         self.records.set((), queue)?;
         let account = self.records.get::<QueueEntry>(entry)?.account;
         self.records.set(entry, QueueEntry::default())?;

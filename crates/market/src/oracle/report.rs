@@ -66,7 +66,7 @@ impl Market<'_, '_> {
         if globals.signers == 0 {
             return Err(refused("no signers are configured"));
         }
-        if reports.len() < usize::from(globals.quorum) {
+        if reports.is_empty() || reports.len() < usize::from(globals.quorum) {
             return Err(refused("fewer signers than the quorum"));
         }
         if reports.len() > MAX_SIGNERS {

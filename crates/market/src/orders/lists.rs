@@ -101,8 +101,9 @@ impl Market<'_, '_> {
     ) -> Result<(), MarketError> {
         let OrderId { instrument, sequence, handle } = id;
         let at = self.records.update::<OrderCount, _>((account, instrument), |record| {
-            record.count += 1;
-            record.count - 1
+            let at = record.count;
+            record.count = at.saturating_add(1);
+            at
         })?;
         let slot = (at % PER_WORD) as usize;
         self.records

@@ -117,7 +117,12 @@ record! {
 impl TriggerOrdersOf {
     /// Numbers of the waiting ones.
     pub fn numbers(&self) -> Vec<u32> {
-        self.low.iter().chain(&self.high).copied().take(usize::from(self.count)).collect()
+        self.low.iter().chain(&self.high).copied().take(self.len()).collect()
+    }
+
+    /// How many wait, never more than there is room for.
+    fn len(&self) -> usize {
+        usize::from(self.count).min(MAX_TRIGGERS)
     }
 
     fn slot(&mut self, at: usize) -> &mut u32 {
@@ -286,7 +291,8 @@ impl Market<'_, '_> {
             let first = if (1..=count).contains(&first) { first } else { 1 };
             let mut ran = 0;
             for at in 0..count {
-                let id = InstrumentId((first - 1 + at) % count + 1);
+                let after = (u32::from(first) - 1 + u32::from(at)) % u32::from(count);
+                let id = InstrumentId(after as u16 + 1);
                 if !market.run_instrument(id, &mut ran)? {
                     market.records.set((), TriggerCursor { instrument: id })?;
                     return Ok((ran, false));
@@ -364,12 +370,12 @@ impl Market<'_, '_> {
         self.records.set((account, number), TriggerOrder::default())?;
         let mut own = self.records.get::<TriggerOrdersOf>(account)?;
         if let Some(at) = own.numbers().iter().position(|other| *other == number) {
-            let last = usize::from(own.count) - 1;
+            let last = own.len().saturating_sub(1);
             let moved = core::mem::take(own.slot(last));
             if at != last {
                 *own.slot(at) = moved;
             }
-            own.count -= 1;
+            own.count = last as u8;
             self.records.set(account, own)?;
         }
         self.uncount_order(account)

@@ -109,7 +109,7 @@ impl Profile {
     /// Adds a bound of `lots` lots, in millionths of a lot's value for each unit that the factor moves.
     fn add_lots(&mut self, factor: Factor, moves: Move, value: Amount, scale: Amount, lots: u64, ppm: u128) {
         let rounding = ROUNDING_UNITS * Amount::from(MICRO);
-        let rate_ppm = u128::from(lots) * ppm;
+        let rate_ppm = u128::from(lots).saturating_mul(ppm);
         self.add(Exposure { factor, moves, value, scale: scale.max(1), rate_ppm, unit_bits: 0, rounding });
     }
 }
@@ -269,7 +269,7 @@ impl Market<'_, '_> {
                 scale: if id == QUOTE { value / SLOW } else { value }.max(1),
                 rate_ppm: units.saturating_mul(ppm),
                 unit_bits: ASSET_UNIT_BITS,
-                rounding: ROUNDING_UNITS * Amount::from(MICRO) + base_unit_rounding(&state),
+                rounding: base_unit_rounding(&state).saturating_add(ROUNDING_UNITS * Amount::from(MICRO)),
             });
         }
         Ok(())

@@ -2,8 +2,10 @@
 
 use super::level::level_of;
 use super::triggers::{Factor, FactorCount, FactorState, Move, RiskLevel, RiskTrigger, WatchedFactor, axis, is_met};
+use crate::assets::MAX_LISTED_ASSETS;
 use crate::error::MarketError;
 use crate::gas;
+use crate::instruments::MAX_INSTRUMENTS;
 use crate::liquidation::{Incomplete, Sweep};
 use crate::market::Market;
 use crate::types::Amount;
@@ -12,11 +14,21 @@ use alloc::vec::Vec;
 /// Both directions, and where their walks begin.
 const WALKS: [(Move, u32); 2] = [(Move::Down, u32::MAX), (Move::Up, 0)];
 
+/// Factors that there may be: five of each instrument, two of each asset.
+const MOST_FACTORS: u32 = 5 * MAX_INSTRUMENTS as u32 + 2 * MAX_LISTED_ASSETS as u32;
+
 impl Market<'_, '_> {
     /// Every factor that someone's triggers are on, in the order of the list.
     fn watched_factors(&mut self) -> Result<Vec<u64>, MarketError> {
-        let count = self.records.get::<FactorCount>(())?.count;
-        (0..count).map(|place| Ok(self.records.get::<WatchedFactor>(place)?.factor)).collect()
+        let count = self.records.get::<FactorCount>(())?.count.min(MOST_FACTORS);
+        let mut factors = Vec::new();
+        for place in 0..count {
+            let number = self.records.get::<WatchedFactor>(place)?.factor;
+            if Factor::from_number(number).is_some() {
+                factors.push(number);
+            }
+        }
+        Ok(factors)
     }
 
     /// A factor's present value. One that has none any more stays as it was.
@@ -83,6 +95,13 @@ impl Market<'_, '_> {
                 break;
             }
             let RiskLevel { mut account, mut place } = self.records.get((axis, level))?;
+            if account.0 == 0 {
+                // No level is left without accounts; but whatever the slots hold, no step is free.
+                if report.is_behind || self.meter.left() < gas::RISK_VISIT_MOST {
+                    return Ok(false);
+                }
+                self.meter.charge(gas::RISK_STEP)?;
+            }
             while account.0 != 0 {
                 if report.is_behind || self.meter.left() < gas::RISK_VISIT_MOST {
                     return Ok(false);

@@ -229,8 +229,9 @@ impl Market<'_, '_> {
     fn factor_list(&mut self, factor: u64) -> Result<u32, MarketError> {
         let place = self.records.get::<FactorCount>(())?.count;
         self.records.set(place, WatchedFactor { factor })?;
-        self.records.set((), FactorCount { count: place + 1 })?;
-        Ok(place + 1)
+        let count = place.saturating_add(1);
+        self.records.set((), FactorCount { count })?;
+        Ok(count)
     }
 
     /// Takes a factor off the list: nobody has a trigger on it.
