@@ -5,7 +5,7 @@
 //! and that are below maintenance enter a queue ([`queue`]) and lose their triggers. Then it liquidates, in the order of the queue, one
 //! step for an account at a time ([`steps`]):
 //!
-//! 1. its resting orders are cancelled;
+//! 1. its positions in settled series are paid out, and its resting orders cancelled;
 //! 2. what it has is sold through the book, debts first, until it is back at its target, never at a price that would leave it bankrupt;
 //! 3. what the book does not take is offered to keepers for some blocks, at a discount that grows ([`auction`]);
 //! 4. then the backstop pool takes it over, as far as the pool's own margin goes ([`backstop`]);

@@ -384,9 +384,11 @@ impl Scenario {
         instrument: InstrumentId,
         lots: Lots,
     ) -> Result<(Lots, Ticks), Rejection> {
-        let side = self.position(account, instrument).lots;
-        let worst = if side > 0 { u64::MAX } else { 0 };
-        self.run(owner(keeper), |market| market.take_auction(keeper, account, instrument, lots, worst))
+        self.run(owner(keeper), |market| {
+            let offer = market.auction_offer(account, instrument)?;
+            let worst = if offer.is_some_and(|(offer, _)| offer.side == Side::Buy) { 0 } else { u64::MAX };
+            market.take_auction(keeper, account, instrument, lots, worst)
+        })
     }
 
     /// Buys shares of the backstop pool.

@@ -87,7 +87,7 @@ impl Market<'_, '_> {
     }
 
     /// Pays out all positions of an account in settled series. Returns what is realised.
-    pub(super) fn settle_all_expired(&mut self, account: AccountId) -> Result<Amount, MarketError> {
+    pub(crate) fn settle_all_expired(&mut self, account: AccountId) -> Result<Amount, MarketError> {
         let mut realised: Amount = 0;
         for id in self.records.get::<Account>(account)?.positions.into_iter().filter(|id| *id != 0) {
             let id = InstrumentId(id);

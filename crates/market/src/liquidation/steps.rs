@@ -105,6 +105,8 @@ impl Market<'_, '_> {
     fn liquidation_step(&mut self, id: AccountId) -> Result<Step, MarketError> {
         let block = self.block.number;
         let mut case = self.records.get::<Case>(id)?;
+        // What is settled pays its final price, whoever asks for it: nobody can take it over or buy it.
+        let _ = self.attempt(|market| market.settle_all_expired(id))?;
         if !self.health(id)?.is_short() {
             return self.end_step(id);
         }
