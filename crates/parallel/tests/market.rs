@@ -8,8 +8,8 @@ mod exchange;
 mod strategies;
 mod support;
 
-use alloy_primitives::{Address, U256};
-use alloy_sol_types::SolEvent;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::{SolCall, SolError, SolEvent};
 use exchange::{START_SECONDS, Traffic, call_through, chain, opening, world};
 use rialto_market::MARKET_ADDRESS;
 use rialto_market::abi::IMarket;
@@ -17,7 +17,9 @@ use rialto_state::MemoryState;
 use rialto_stf::{Block, ChainSpec, Outcome, ReceiptStatus, Transaction, TxRunner};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use std::time::Instant;
 use support::{Call, SENDERS, block_of, sender};
 
 /// Block `number`, two seconds after the one before it.
@@ -191,4 +193,136 @@ fn random_blocks() {
         assert!(found >= least, "{name}: expected at least {least}, found {found}");
     }
     assert!(tally.good > 50 && tally.bad > 50, "{} succeeded, {} failed", tally.good, tally.bad);
+}
+
+/// A word that a slot of the market may hold only where somebody else put it there.
+fn spoilt_word(traffic: &mut Traffic, was: U256, other: U256) -> U256 {
+    match traffic.numbers.below(5) {
+        0 => U256::ZERO,
+        1 => U256::MAX,
+        2 => other,
+        3 => was ^ (U256::ONE << traffic.numbers.below(256) as usize),
+        _ => U256::from_limbs(std::array::from_fn(|_| traffic.numbers.next())),
+    }
+}
+
+/// Callers may ask for what a call would do with any words in the market's slots. Then it may do anything, but come to an end.
+#[test]
+fn any_words_in_slots() {
+    let chain = chain("Prague");
+    let mut state = opened(&chain);
+    let mut traffic = Traffic::new(number("RIALTO_MARKET_SEED", 77));
+    for number in 2..6 {
+        let block = block(&chain, &state, number, &traffic.block(60, time_of(number)));
+        state.apply(&rialto_stf::execute(&chain, &block, None, &state, None).expect("a valid block").diff);
+    }
+    let blocks: Vec<Block> = (0..20).map(|_| block(&chain, &state, 6, &traffic.block(20, time_of(6)))).collect();
+    let slots: Vec<(U256, U256)> = {
+        let market = state.get(&MARKET_ADDRESS).expect("the market");
+        market.storage.iter().map(|(slot, word)| (*slot, *word)).collect()
+    };
+    let mut fine = 0;
+    for index in 0..number("RIALTO_MARKET_WORDS", 400) {
+        let mut spoilt = slots.clone();
+        for _ in 0..1 + traffic.numbers.below(4) {
+            let [at, other] = std::array::from_fn(|_| traffic.numbers.below(slots.len() as u64) as usize);
+            spoilt[at].1 = spoilt_word(&mut traffic, spoilt[at].1, slots[other].1);
+        }
+        let changed: Vec<_> = spoilt.iter().zip(&slots).filter(|(new, old)| new != old).map(|(new, _)| *new).collect();
+        let mut other = state.clone();
+        other.insert_account(MARKET_ADDRESS, 1, U256::ZERO, Bytes::from_static(&[0xfe]), spoilt);
+        let block = &blocks[traffic.numbers.below(20) as usize];
+        let begin = Instant::now();
+        let run = || rialto_stf::execute(&chain, block, None, &other, None).is_ok();
+        let Ok(is_valid) = catch_unwind(AssertUnwindSafe(run)) else {
+            panic!("{index}: a panic with these words: {changed:x?}");
+        };
+        fine += u32::from(is_valid);
+        let seconds = begin.elapsed().as_secs();
+        assert!(seconds < 60, "{index}: a block took {seconds} s with these words: {changed:x?}");
+    }
+    assert!(fine > 0, "no block was valid");
+}
+
+/// A token whose `transfer` and `transferFrom` call the market with this input before they say that all went well. It keeps one more than
+/// the success of that call in slot 1, and the first four bytes of its output in slot 2.
+fn token_that_calls_back(input: &[u8]) -> Bytes {
+    use rialto_vm::opcode as op;
+    let length = u16::try_from(input.len()).expect("a short call").to_be_bytes();
+    let mut code =
+        vec![op::PUSH1, 0, op::CALLDATALOAD, op::PUSH1, 0xe0, op::SHR, op::PUSH4, 0x70, 0xa0, 0x82, 0x31, op::EQ];
+    // Where `balanceOf` is, and where the input begins, are filled in below.
+    let balance_at = code.len() + 1;
+    code.extend([op::PUSH1, 0, op::JUMPI]);
+    // The market's balance is in slot 0, and `transferFrom` adds to it.
+    code.extend([op::PUSH1, 0x44, op::CALLDATALOAD, op::PUSH1, 0, op::SLOAD, op::ADD, op::PUSH1, 0, op::SSTORE]);
+    let input_at = code.len() + 4;
+    code.extend([op::PUSH2, length[0], length[1], op::PUSH1, 0, op::PUSH1, 0, op::CODECOPY]);
+    code.extend([op::PUSH1, 32, op::PUSH1, 0, op::PUSH2, length[0], length[1], op::PUSH1, 0, op::PUSH1, 0, op::PUSH20]);
+    code.extend(MARKET_ADDRESS.as_slice());
+    code.extend([op::GAS, op::CALL, op::PUSH1, 1, op::ADD, op::PUSH1, 1, op::SSTORE]);
+    code.extend([op::PUSH1, 0, op::MLOAD, op::PUSH1, 0xe0, op::SHR, op::PUSH1, 2, op::SSTORE]);
+    let answer = |push: &[u8]| [push, &[op::PUSH1, 0, op::MSTORE, op::PUSH1, 32, op::PUSH1, 0, op::RETURN]].concat();
+    code.extend(answer(&[op::PUSH1, 1]));
+    code[balance_at] = code.len() as u8;
+    code.push(op::JUMPDEST);
+    code.extend(answer(&[op::PUSH1, 0, op::SLOAD]));
+    code[input_at] = code.len() as u8;
+    code.extend(input);
+    code.into()
+}
+
+/// A token that calls the market while the market waits for it: what would change it is refused, what asks is answered, and the token's
+/// own call ends as though nothing had been.
+#[test]
+fn a_token_calls_back() {
+    let chain = chain("Prague");
+    let state = opened(&chain);
+    let order = IMarket::Order {
+        instrument: 2,
+        isBuy: true,
+        priceTicks: 30_000,
+        lots: 5,
+        timeInForce: IMarket::TimeInForce::GoodTillCancelled,
+        selfTrade: IMarket::SelfTrade::CancelTaker,
+        reduceOnly: false,
+        clientId: 0,
+        expirySeconds: 0,
+    };
+    let amount = U256::from(1_000);
+    let (account, token, to) = (16, exchange::DOLLAR, sender(0));
+    let deposit = IMarket::depositCall { account, token, amount };
+    let withdraw = IMarket::withdrawCall { account, token, amount, to };
+    let refused = (1, u32::from_be_bytes(IMarket::Reentered::SELECTOR));
+    // Name, what the token calls, one more than whether that succeeds, the first bytes of its answer.
+    let rows = [
+        ("place", IMarket::placeCall { account, order }.abi_encode(), refused),
+        ("deposit", deposit.abi_encode(), refused),
+        ("withdraw", withdraw.abi_encode(), refused),
+        ("open", IMarket::openAccountCall { number: 9 }.abi_encode(), refused),
+        ("liquidate", IMarket::liquidateCall { maxAccounts: 1 }.abi_encode(), refused),
+        ("pull a price", IMarket::pullPriceCall { feed: 1 }.abi_encode(), refused),
+        ("ask", IMarket::balanceOfCall { account, asset: 1 }.abi_encode(), (2, 0)),
+    ];
+    for (name, input, expected) in rows {
+        let mut state = state.clone();
+        let held = U256::from(1_000_000_000_000_000_u64);
+        state.insert_account(token, 1, U256::ZERO, token_that_calls_back(&input), [(U256::ZERO, held)]);
+        for (number, (way, event, call)) in (2..).zip([
+            ("a deposit", IMarket::Deposited::SIGNATURE_HASH, call_through(0, &[], &deposit, 1_000_000)),
+            ("a withdrawal", IMarket::Withdrawn::SIGNATURE_HASH, call_through(0, &[], &withdraw, 1_000_000)),
+        ]) {
+            let block = block(&chain, &state, number, &[call]);
+            let outcome = strategies::check(&format!("{name} within {way}"), &chain, &block, &state);
+            state.apply(&outcome.diff);
+            let receipt = &outcome.receipts[0];
+            assert_eq!(receipt.status, ReceiptStatus::Status(true), "{name} within {way}");
+            let events: Vec<_> = receipt.logs.iter().map(|log| log.topics.first()).collect();
+            assert_eq!(events, [Some(&event)], "{name} within {way}: once, and nothing else");
+            assert!(outcome.gas_used < 300_000, "{name} within {way}: {} gas", outcome.gas_used);
+            let slots = &state.get(&token).expect("the token").storage;
+            let seen = [1, 2].map(|slot| slots.get(&U256::from(slot)).copied().unwrap_or_default());
+            assert_eq!(seen, [U256::from(expected.0), U256::from(expected.1)], "{name} within {way}");
+        }
+    }
 }
