@@ -11,7 +11,8 @@
 //! In each way the record tables go back to the journal, so that the next call finds them. A call under DELEGATECALL or CALLCODE, or with
 //! value, is rejected; a static call may only ask.
 //!
-//! Gas is paid for the call and for each word of its data before it is decoded, and for every step before it is taken.
+//! Gas is paid for the call and for each word of its data before it is decoded, for every step before it is taken, and in the end for each
+//! slot that was read first and that changed: what the state root and the database have to do for it.
 
 mod accounts;
 mod dispatch;
@@ -65,7 +66,7 @@ impl NativeModule for MarketModule {
         let mut meter = Meter::new(call.gas_limit);
         let words = call.input.len().div_ceil(32) as u64;
         if meter.charge(gas::CALL.saturating_add(gas::CALL_DATA_WORD.saturating_mul(words))).is_err() {
-            return Ok(ModuleOutcome::Halt);
+            return Ok(ModuleOutcome::OutOfGas);
         }
         let operation = match read_call(&call) {
             Ok(operation) => operation,
@@ -168,11 +169,17 @@ fn run(
         }
         Ok(step)
     });
-    let Market { records, meter, events, .. } = market;
-    let gas_used = meter.used();
+    let Market { records, mut meter, events, unpaid_gas, .. } = market;
     match step {
         Ok(step) => {
-            records.close()?;
+            let read = gas::SLOT_READ.saturating_mul(records.words_read());
+            // Among the slots that a call with unpaid work changed, those that it has to pay for are in the prices of its steps.
+            let changed = records.close()?;
+            let written = if unpaid_gas == 0 { gas::SLOT.saturating_mul(changed) } else { 0 };
+            if meter.charge(read.saturating_add(written)).is_err() {
+                return Ok(ModuleOutcome::OutOfGas);
+            }
+            let gas_used = meter.used();
             log_events(journal, events);
             Ok(match step {
                 Step::Done(answer) => {
@@ -186,8 +193,8 @@ fn run(
             records.abandon();
             match error {
                 MarketError::Read(error) => Err(error),
-                MarketError::OutOfGas => Ok(ModuleOutcome::Halt),
-                MarketError::Rejected(rejection) => Ok(reject(&rejection, gas_used, output)),
+                MarketError::OutOfGas => Ok(ModuleOutcome::OutOfGas),
+                MarketError::Rejected(rejection) => Ok(reject(&rejection, meter.used(), output)),
             }
         }
     }

@@ -66,11 +66,14 @@ impl<'c, 'r> Records<'c, 'r> {
         Self { journal, account, tables, hasher, transaction, reads: 0 }
     }
 
-    /// Writes what changed to the journal's slots and leaves the tables with it.
-    pub fn close(mut self) -> Result<(), ReadError> {
+    /// Writes what changed to the journal's slots and leaves the tables with it. Returns how many slots changed.
+    pub fn close(mut self) -> Result<u64, ReadError> {
+        let before = self.journal.undo_len();
         let flushed = self.tables.flush(self.journal);
+        // The journal notes what every slot that changes was.
+        let changed = self.journal.undo_len() - before;
         self.journal.put_extension(self.account, self.tables);
-        flushed
+        flushed.map(|()| changed as u64)
     }
 
     /// Undoes everything since [`Records::open`] and leaves the tables with the journal.

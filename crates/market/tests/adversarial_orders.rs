@@ -59,7 +59,7 @@ fn makers_that_are_cancelled_for_margin_are_visits_too() {
     let Ended::Success { gas_used, .. } = world.transact(ALICE, &input) else { panic!() };
     let cancelled = world.events_of::<IMarket::OrderCancelled>().iter().filter(|event| event.reason == 3).count();
     assert!(cancelled > 0);
-    assert!(gas_used < 20 * 30_000 + 100_000, "{gas_used} gas");
+    assert!(gas_used < 20 * 40_000 + 100_000, "{gas_used} gas");
     check(&mut world, 23, "cancelled makers");
 }
 

@@ -221,7 +221,9 @@ fn a_batch_pays_for_what_it_does() {
     let account = world.account(ALICE);
     let actions = vec![place(buy(PRICE, 5)).pack().unwrap(); 20];
     let input = IMarket::batchCall { account, actions }.abi_encode();
+    let begin = world.journal.checkpoint();
     let Ended::Success { gas_used, .. } = world.enter(ALICE, &input, exchange::GAS, false) else { panic!() };
+    world.journal.revert(begin);
     world.journal.end_tx(true);
     let before = world.slots();
     for gas in (0..gas_used).step_by(997).chain([gas_used - 1]) {
