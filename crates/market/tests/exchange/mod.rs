@@ -15,6 +15,7 @@ use rialto_market::types::{AccountId, AssetId, BlockInfo, FeedId, InstrumentId, 
 use rialto_market::{MARKET_ADDRESS, Market, MarketError, Meter};
 use rialto_state::{AccountId as JournalAccountId, Journal, MemoryState};
 use rialto_vm::{BlockContext, ModuleCall, ModuleOutcome, NativeModule, OutwardCall, OutwardResult};
+use std::sync::LazyLock;
 
 /// Who calls.
 pub type Owner = Address;
@@ -63,10 +64,12 @@ impl World {
     /// dollars. Alice, Bob and Carol have account 0 each, with a million dollars
     /// and a bitcoin.
     pub fn new() -> Self {
-        let mut state = MemoryState::default();
-        state.insert_account(MARKET_ADDRESS, 1, U256::ZERO, Default::default(), []);
-        let reader: &'static MemoryState = Box::leak(Box::new(state));
-        let mut journal = Journal::new(reader, 1);
+        static EMPTY: LazyLock<MemoryState> = LazyLock::new(|| {
+            let mut state = MemoryState::default();
+            state.insert_account(MARKET_ADDRESS, 1, U256::ZERO, Default::default(), []);
+            state
+        });
+        let mut journal = Journal::new(&*EMPTY, 1);
         let module = journal.account_id(&MARKET_ADDRESS);
         journal.load(module).unwrap();
         let block =
