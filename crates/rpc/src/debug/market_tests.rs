@@ -329,6 +329,10 @@ async fn estimates_are_enough_and_not_much_more() {
     for call in calls {
         let name = call.name;
         let estimate = number(&chain.ask("eth_estimateGas", json!([call.args()])).await);
+        let mut args = call.args();
+        args["gas"] = json!("0x6000");
+        let answer = chain.answer("eth_estimateGas", json!([args])).await;
+        assert_eq!(answer["error"]["message"], "gas required exceeds allowance (24576)", "{name}: {answer}");
         let block = chain.mine(&[(&call, estimate)]);
         let receipt = chain.receipt(block.transaction_hashes[0]).await;
         assert_eq!(receipt["status"], "0x1", "{name} with {estimate} gas: {receipt}");

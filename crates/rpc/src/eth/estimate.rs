@@ -13,7 +13,7 @@ use crate::simulation::{
 use crate::{RpcContext, RpcError};
 use alloy_primitives::U256;
 use rialto_state::StateReader;
-use rialto_stf::{GAS_PER_BLOB, TxError, TxOutcome};
+use rialto_stf::{ChainSpec, GAS_PER_BLOB, Header, TxError, TxOutcome};
 use rialto_vm::Halt;
 use std::time::{Duration, Instant};
 
@@ -36,8 +36,9 @@ pub(crate) fn register(module: &mut Module) -> Registered {
         let base = Base::of(context, &view, block)?;
         let overlay = Overlay::new(&base.state, base.header.number);
         let spec = context.node.spec();
+        let header = some_time_later(spec, base.header);
         let environment =
-            CallEnvironment::new(spec, base.header, overlay, state_overrides.as_ref(), block_overrides.as_ref())?;
+            CallEnvironment::new(spec, header, overlay, state_overrides.as_ref(), block_overrides.as_ref())?;
         let environment = environment.with_tier(context.node.config().tier.as_deref());
         let gas = estimate(&environment, &args, context.limits.call_gas_cap)?;
         Ok(format!("{gas:#x}"))
@@ -48,6 +49,15 @@ pub(crate) fn register(module: &mut Module) -> Registered {
 /// head's, and contracts look at it, so what is estimated there is what will be mined.
 pub(crate) fn usual_block(context: &RpcContext) -> BlockRef {
     if context.dev.is_some() { BlockRef::Pending } else { BlockRef::LATEST }
+}
+
+/// The header of the block that an estimate is for, where the chain has modules. Their gas depends on whether time has passed since
+/// their last call, since interest then accrues, and whoever estimates a call after a block makes it in a later one.
+pub(crate) fn some_time_later(spec: &ChainSpec, mut header: Header) -> Header {
+    if !spec.modules_at(header.timestamp).is_empty() {
+        header.timestamp = header.timestamp.saturating_add(1);
+    }
+    header
 }
 
 /// The least gas limit with which the call succeeds.

@@ -1,6 +1,6 @@
 //! `eth_fillTransaction`: a transaction with what the request leaves out, ready to be signed.
 
-use super::estimate::{estimate, usual_block};
+use super::estimate::{estimate, some_time_later, usual_block};
 use super::fees::suggested_tip;
 use crate::json::{Params, TransactionJson};
 use crate::methods::{Module, Registered, heavy};
@@ -60,7 +60,8 @@ fn fill(params: &Params, context: &Arc<RpcContext>) -> Result<FilledJson, RpcErr
         None => {
             let base = Base::of(context, &view, usual_block(context))?;
             let overlay = Overlay::new(&base.state, base.header.number);
-            let environment = CallEnvironment::new(context.node.spec(), base.header, overlay, None, None)?;
+            let spec = context.node.spec();
+            let environment = CallEnvironment::new(spec, some_time_later(spec, base.header), overlay, None, None)?;
             estimate(&environment, &args, context.limits.call_gas_cap)?
         }
     };

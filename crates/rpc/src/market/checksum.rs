@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn levels_are_written_in_turns() {
-        let rows: [(&str, &[(Ticks, Lots)], &[(Ticks, Lots)], &str); 5] = [
+        type Levels = &'static [(Ticks, Lots)];
+        let rows: [(&str, Levels, Levels, &str); 5] = [
             ("empty", &[], &[], ""),
             ("bids alone", &[(100, 5), (99, 1)], &[], "100:5:99:1"),
             ("asks alone", &[], &[(101, 7)], "101:7"),
