@@ -1,12 +1,12 @@
 //! The market as a native module: what happens between a call's bytes and an operation.
 //!
 //! A call is decoded by its selector, strictly: what the interface's types can't hold is [`Rejection::BadCall`]. Then the
-//! operation runs on the records ([`dispatch`]), and the call ends in one of four ways:
+//! operation runs on the records (`dispatch`), and the call ends in one of four ways:
 //!
 //! - done: the changed records go to the journal's slots, the events to its logs, the answer to the output;
 //! - rejected: nothing is left, and the output is the interface's custom error;
 //! - out of gas: nothing is left, and all gas is gone, as with any contract;
-//! - it waits for a contract: the records go to the slots, and the operation goes on when the answer is there (see [`crate::outward`]).
+//! - it waits for a contract: the records go to the slots, and the operation goes on when the answer is there (see `crate::outward`).
 //!
 //! In each way the record tables go back to the journal, so that the next call finds them. A call under DELEGATECALL or CALLCODE, or with
 //! value, is rejected; a static call may only ask.

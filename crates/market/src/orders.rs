@@ -11,13 +11,13 @@
 //! - *Margin.* Whoever adds to a position needs initial margin at the end. Who only reduces needs what keeps the account from being
 //!   liquidated, or, while it waits for liquidation, not to be worse off than before.
 //! - *Makers* have their margin checked when they fill, at the prices of that moment: one without enough is cancelled instead, and the
-//!   taker goes on. See [`matching`].
+//!   taker goes on. See `matching`.
 //! - *Reduce-only* orders take and rest for no more than the position. A resting one shrinks with the position, when it is met: what
 //!   the position no longer covers is cancelled then.
 //! - *Bounds.* A call visits at most [`MAKER_VISITS`] makers. Where that ends it, what was filled stands, the rest is cancelled, and
 //!   the answer says that it is partial.
 //!
-//! Liquidations use [`Market::execute_ioc`], which skips the account's own checks: whoever is liquidated has no margin.
+//! Liquidations use `Market::execute_ioc`, which skips the account's own checks: whoever is liquidated has no margin.
 
 pub mod action;
 mod batch;

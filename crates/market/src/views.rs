@@ -114,10 +114,7 @@ impl Market<'_, '_> {
     }
 
     /// The queue of liquidations, and the accounts in it in their order, at most so many, of the first 65,536 entries.
-    pub fn liquidation_queue(
-        &mut self,
-        limit: usize,
-    ) -> Result<(LiquidationQueue, Vec<Waiting>), MarketError> {
+    pub fn liquidation_queue(&mut self, limit: usize) -> Result<(LiquidationQueue, Vec<Waiting>), MarketError> {
         let queue = self.records.get::<LiquidationQueue>(())?;
         let mut waiting = Vec::new();
         for number in (queue.head..queue.tail).take(MOST_ENTRIES) {

@@ -46,7 +46,8 @@ fn an_expired_series_takes_nothing_but_payouts() {
     let forbidden = |state: &str| Err(format!("Forbidden {state}"));
     let replace = IMarket::replaceCall { account: bob, orderId: resting, order: of(sell(34_001, 6)) };
     let unknown = Err(format!("Unknown order {resting}"));
-    let rows: [(&str, exchange::Owner, Vec<u8>, Result<(), String>); 9] = [
+    type Row = (&'static str, exchange::Owner, Vec<u8>, Result<(), String>);
+    let rows: [Row; 9] = [
         (
             "buy",
             CAROL,

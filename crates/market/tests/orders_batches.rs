@@ -47,7 +47,8 @@ fn a_batch_of_everything() {
     ];
     let results = batch(&mut world, &actions, false).unwrap();
     let selector = |error: [u8; 4]| error;
-    let expected: [(&str, Result<(Option<OrderId>, u64), [u8; 4]>); 8] = [
+    type Answer = Result<(Option<OrderId>, u64), [u8; 4]>;
+    let expected: [(&str, Answer); 8] = [
         ("taker", Ok((None, 4))),
         ("post-only", Err(selector(IMarket::WouldTake::SELECTOR))),
         ("smaller, same id", Ok((Some(id), 0))),

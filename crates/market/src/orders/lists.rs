@@ -4,10 +4,10 @@
 //! handle lies, so that adding and removing touch a constant number of records: the last handle takes the place of the removed one. Client
 //! ids find orders in a table of their own, where only resting orders have an entry.
 //!
-//! Orders that expire are queued by their seconds as well, see [`super::expiry`].
+//! Orders that expire are queued by their seconds as well, see `super::expiry`.
 //!
-//! Invariant: an order rests in the book if and only if its handle lies in its account's list; [`crate::Market::list_order`] and
-//! [`crate::Market::unlist_order`] are called wherever the book's orders come and go.
+//! Invariant: an order rests in the book if and only if its handle lies in its account's list; `crate::Market::list_order` and
+//! `crate::Market::unlist_order` are called wherever the book's orders come and go.
 
 use crate::book::Order;
 use crate::error::{MarketError, Rejection};

@@ -5,7 +5,7 @@
 //! are found without looking at any other.
 //!
 //! # Running
-//! Marks change only when prices are accepted; then [`Market::run_triggers`] works off what is crossed: instrument by instrument, in each the
+//! Marks change only when prices are accepted; then `Market::run_triggers` works off what is crossed: instrument by instrument, in each the
 //! falling ones from the highest price down and then the rising ones from the lowest up, the way in which the mark would have met them,
 //! oldest first at a price. A trigger is removed before its order is placed, so it runs once, whatever comes of it. What its order does
 //! to the book does not move the mark, so one run never crosses a further trigger; the next acceptance of prices may, and that is the whole

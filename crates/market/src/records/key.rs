@@ -12,7 +12,7 @@ pub trait RecordKey: Copy + Eq + Hash {
     /// As a number below `2^BITS`. Different keys give different numbers.
     fn to_word(self) -> U256;
 
-    /// The first key of the page of [`PAGE`] keys that it is in: neighbours are looked up in one place.
+    /// The first key of the page of `PAGE` keys that it is in: neighbours are looked up in one place.
     #[inline]
     fn page(self) -> Self {
         self

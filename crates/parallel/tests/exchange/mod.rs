@@ -129,7 +129,7 @@ pub struct Traffic {
 
 impl Traffic {
     pub fn new(seed: u64) -> Self {
-        let prices = [3_000_00000000, 60_000_00000000, 600_000];
+        let prices = [300_000_000_000, 6_000_000_000_000, 600_000];
         Self { numbers: Numbers(seed), prices, sequence: 0 }
     }
 
