@@ -192,8 +192,8 @@ pub(crate) fn run(
     let hasher = Hasher::default();
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
     let run = Run::new(block, senders, strategy, rules.has_access_lists);
-    let modules: Vec<Address> =
-        chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
+    let modules = chain.modules_at(block.header.timestamp);
+    let modules: Vec<Address> = modules.iter().map(|module| module.address()).collect();
     let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary, modules.clone());
     let begun = OnceLock::default();
     let work = |begun: &Diff, receipts: Option<&mut Receipts<'_>>| {
@@ -237,16 +237,21 @@ pub(crate) fn run(
     if run.flags.0.has_failed.load(Ordering::Acquire) {
         return None;
     }
-    outcome.diff = match lock(&diff).take() {
-        Some(diff) if outcome.diff.accounts.is_empty() => diff,
-        Some(diff) => diff.then(&outcome.diff),
-        None => {
-            let mut replica = own.replica.into_inner();
-            replica.apply_diff(&outcome.diff);
-            replica.into_diff().ok()?
-        }
-    };
+    let ordered = lock(&diff).take();
+    outcome.diff = whole_diff(ordered, own.replica.into_inner(), outcome.diff)?;
     Some((outcome, counts))
+}
+
+/// What the block changed: its transactions, put in order by a thread if one came to it, and then what ended it.
+fn whole_diff(ordered: Option<Diff>, mut own: Replica<'_>, end: Diff) -> Option<Diff> {
+    match ordered {
+        Some(diff) if end.accounts.is_empty() => Some(diff),
+        Some(diff) => Some(diff.then(&end)),
+        None => {
+            own.apply_diff(&end);
+            own.into_diff().ok()
+        }
+    }
 }
 
 /// Keys the journals' hash tables. No result depends on it.
