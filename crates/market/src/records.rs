@@ -12,8 +12,8 @@
 //! changed are written when the call ends. A record stays at its [`Place`], so that who comes back to it looks nothing up.
 //!
 //! # Undo
-//! The first change of a record after a [`Mark`] keeps the record before it; going back to the mark puts it back. A call that returned is undone from outside with the journal, which tells the tables how far it is unwound: the
-//! calls that began at or after that position are popped. So a revert costs what it undoes.
+//! The first change of a record after a [`Mark`] keeps the record before it; going back to the mark puts it back. A call that returned is
+//! undone from outside with the journal, which tells the tables how far it is unwound: the calls that began at or after that position are popped. So a revert costs what it undoes.
 //!
 //! Invariant: between calls, the cached record of each entry equals the decoding of the journal's current words of its slots.
 
