@@ -137,14 +137,6 @@ impl Market<'_, '_> {
         Ok(feed)
     }
 
-    /// The feed's last price if it has one that is not older than its limit.
-    pub fn fresh_price(&mut self, id: FeedId) -> Result<Option<u128>, MarketError> {
-        let feed = self.feed(id)?;
-        let is_fresh = feed.price != 0
-            && self.block.timestamp_seconds.saturating_sub(feed.time_seconds) <= u64::from(feed.staleness_seconds);
-        Ok(is_fresh.then_some(feed.price))
-    }
-
     /// The feed of an instrument's index: its own, or its underlying's for an option.
     pub fn index_feed(&mut self, instrument: &Instrument) -> Result<FeedId, MarketError> {
         if instrument.underlying.0 == 0 {

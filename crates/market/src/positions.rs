@@ -257,16 +257,9 @@ impl Market<'_, '_> {
         side: Side,
         lots: Lots,
     ) -> Result<(), MarketError> {
-        let mut position = self.records.get::<Position>((account, instrument))?;
-        let was_empty = position.is_empty();
-        let resting = position.resting(side);
-        *resting = resting.checked_add(lots).filter(|lots| *lots <= MAX_LOTS).ok_or(Rejection::Overflow)?;
-        let is_empty = position.is_empty();
-        self.records.set((account, instrument), position)?;
-        if was_empty && !is_empty {
-            self.list_position(account, instrument)?;
-        }
-        Ok(())
+        self.change_resting(account, instrument, side, |resting| {
+            resting.checked_add(lots).filter(|lots| *lots <= MAX_LOTS).ok_or(Rejection::Overflow)
+        })
     }
 
     /// Counts lots no longer that were filled or cancelled.
@@ -277,16 +270,28 @@ impl Market<'_, '_> {
         side: Side,
         lots: Lots,
     ) -> Result<(), MarketError> {
+        self.change_resting(account, instrument, side, |resting| Ok(resting.saturating_sub(lots)))
+    }
+
+    /// Changes the lots of resting orders of a side, and keeps the account's list of positions.
+    fn change_resting(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        side: Side,
+        change: impl FnOnce(Lots) -> Result<Lots, Rejection>,
+    ) -> Result<(), MarketError> {
         let mut position = self.records.get::<Position>((account, instrument))?;
         let was_empty = position.is_empty();
         let resting = position.resting(side);
-        *resting = resting.saturating_sub(lots);
+        *resting = change(*resting)?;
         let is_empty = position.is_empty();
         self.records.set((account, instrument), position)?;
-        if is_empty && !was_empty {
-            self.unlist_position(account, instrument)?;
+        match (was_empty, is_empty) {
+            (true, false) => self.list_position(account, instrument),
+            (false, true) => self.unlist_position(account, instrument),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses if more lots are open than the instrument allows: to be asked after both sides of a fill.
