@@ -11,13 +11,12 @@ mod interleavings;
 mod list;
 mod pool;
 mod record;
-mod replica;
 mod root;
 mod scheduler;
 mod strategy;
 mod sync;
 mod units;
-mod view;
+mod worker;
 
 pub use execute::{execute, execute_counted};
 pub use root::RootThreads;

@@ -1,14 +1,17 @@
 //! Who runs which transactions when.
 //!
 //! # Shape
-//! A block is cut into units of one transaction, or of a few small ones in a row. All threads do the same: each takes the next unit, runs
-//! it on what it can see from its place in the block, and commits it when all before it are committed. There is no thread that
-//! only coordinates, no lock that one holds while another wants it for long, and no table that two threads write to: a thread learns what others committed from their records
-//! (`record`) and keeps what it knows in a copy of its own (`replica`).
+//! A block is cut into units of one transaction, or of a few small ones in a row. All threads do the same (`worker`): each takes the
+//! next unit, runs it on what it can see from its place in the block, and commits it when all before it are committed. There is
+//! no thread that only coordinates, no lock that one holds while another wants it for long, and no table that two threads write to:
+//! a thread learns what others did from their records (`record`) and keeps what it knows in a journal of its own.
+//!
+//! Units are taken in the order of the block, but for those that may use much of its gas: they come first, so that no thread
+//! is left with a long one when the others are through.
 //!
 //! # Why the outcome is that of one thread
-//! Units are committed in their order, each by the thread that ran it. When it is a unit's turn, that thread has applied all
-//! records before it, so its replica holds exactly the state that a single thread would have. If what the unit read still
+//! Units are committed in their order, each by the thread that ran it. When it is a unit's turn, that thread has put in all
+//! records before it, so its journal holds exactly the state that a single thread would have. If what the unit read still
 //! holds, then running it now would do the same, and its changes are made the state. If not, it is run again, now, and what
 //! comes out needs no check.
 //!
@@ -21,7 +24,7 @@
 //! its own units that wait have become stale, and runs them again before their turn.
 //!
 //! # Bounds
-//! A unit is run at most [`MAX_RUNS`] times. Where most have to be run again in their turn, nothing is gained by more threads, and
+//! A unit is run a few times at most. Where most have to be run again in their turn, nothing is gained by more threads, and
 //! the rest of the block is run by one, at the speed of one.
 //!
 //! # Errors
@@ -29,29 +32,20 @@
 //! is refused for the same reason whoever refuses it.
 
 use crate::pool::beside;
-use crate::record::{Hasher, Record};
-use crate::replica::Replica;
+use crate::record::{Record, changes_of_diff};
 use crate::strategy::Strategy;
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicUsize, Counted, Mutex, OnPanic, OnceLock, Ordering, lock, spin_loop, yield_now,
 };
-use crate::units::units;
-use crate::view::View;
+use crate::units::{order_of, units};
+use crate::worker::Worker;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
-use rialto_state::{AccountUse, Diff, Footprint, StateReader, TxChanges};
-use rialto_stf::{
-    Block, BlockExecutor, BlockRules, ChainSpec, LogHasher, Outcome, TxOutcome, TxRunner, UnitEffects,
-    set_balance_change, validate_body,
-};
-use std::collections::VecDeque;
+use rialto_state::{Changes, JournalReader, StateReader, TxChanges};
+use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, TxOutcome, TxRunner, validate_body};
 use std::ops::Range;
 
-/// How often a unit is run at most, its turn included.
-const MAX_RUNS: u8 = 4;
 /// How far ahead of the last committed unit others are run, for each thread.
 const AHEAD_FOR_EACH_THREAD: usize = 64;
-/// How many of the units right before it, that are not committed, a unit sees.
-const MAX_LAYERS: usize = 12;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, one thread goes on alone.
@@ -74,42 +68,66 @@ pub struct Counts {
     pub by_list: usize,
 }
 
+/// Accounts and slots that a unit read, and what each of its transactions changed.
+type Listed = (Vec<Address>, Vec<(Address, U256)>, Vec<TxChanges>);
+
 /// A unit's place in the log that all threads read.
 #[derive(Default)]
-struct Entry {
+pub(crate) struct Entry {
     /// What the unit did when it was first run, if that was before its turn.
     estimate: OnceLock<Box<Record>>,
     /// What it did, if that is not what the estimate says.
     last: OnceLock<Box<Record>>,
-    /// Where a list is made: what was read, and what each transaction changed.
-    listed: Mutex<Option<(Footprint, Vec<TxChanges>)>>,
+    /// What the transactions of a committed unit did, with the bloom filters of their logs.
+    pub done: Mutex<Option<Vec<(TxOutcome, Bloom)>>>,
+    /// Where a list is made.
+    pub listed: Mutex<Option<Listed>>,
 }
 
 impl Entry {
+    /// Tells what the unit seems to do.
+    pub fn estimate(&self, record: Record) {
+        let _ = self.estimate.set(Box::new(record));
+    }
+
+    /// What the unit seems to do.
+    pub fn estimated(&self) -> Option<&Record> {
+        self.estimate.get().map(|record| &**record)
+    }
+
+    /// Tells what the unit does, which is something else than what was estimated, or nothing was.
+    pub fn correct(&self, record: Record) {
+        let _ = self.last.set(Box::new(record));
+    }
+
+    /// Whether there is an estimate that was not corrected.
+    pub fn is_as_estimated(&self) -> bool {
+        self.last.get().is_none() && self.estimate.get().is_some()
+    }
+
     /// What the unit did. Of a committed one.
-    fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         self.last.get().or_else(|| self.estimate.get()).expect("a committed unit has a record")
     }
 }
 
-/// What a transaction did, with the bloom filter of its logs.
-type Done = Box<(TxOutcome, Bloom)>;
-
 /// A block under way.
-struct Run<'a> {
-    block: &'a Block,
-    senders: &'a [Address],
-    units: Vec<Range<usize>>,
+pub(crate) struct Run<'a> {
+    pub block: &'a Block,
+    pub senders: &'a [Address],
+    pub units: Vec<Range<usize>>,
+    /// In which units are taken.
+    pub order: Vec<usize>,
     /// For each transaction the unit of the previous one of its sender, if that is another unit.
-    previous: Vec<Option<usize>>,
-    log: Vec<Entry>,
-    /// What the transactions of committed units did.
-    outcomes: Vec<Mutex<Option<Done>>>,
-    max_ahead: usize,
+    pub previous: Vec<Option<usize>>,
+    /// The addresses of the chain's native modules.
+    pub modules: Vec<Address>,
+    pub log: Vec<Entry>,
+    pub max_ahead: usize,
     /// Whether what changed is to be listed (EIP-7928).
-    has_list: bool,
-    /// The next unit that nobody has taken.
-    next: Line<AtomicUsize>,
+    pub has_list: bool,
+    /// The next place in the order that nobody has taken.
+    pub next: Line<AtomicUsize>,
     /// Units that are committed.
     committed: Line<AtomicUsize>,
     tally: Line<Tally>,
@@ -121,7 +139,7 @@ struct Run<'a> {
 /// What threads write, on a cache line where nothing else is.
 #[derive(Default)]
 #[repr(align(128))]
-struct Line<T>(T);
+pub(crate) struct Line<T>(pub T);
 
 /// How units came to be committed. Only who has the turn writes it.
 #[derive(Default)]
@@ -138,41 +156,16 @@ struct Tally {
 struct Flags {
     /// Whether somebody compares the block's body with its header.
     is_body_taken: AtomicBool,
-    /// Whether somebody puts the changes in order.
-    is_diff_taken: AtomicBool,
     /// Whether one thread goes on alone.
     is_over: AtomicBool,
     /// Whether something went wrong.
     has_failed: AtomicBool,
 }
 
-/// A unit that was run and waits for its turn.
-struct Waiting {
-    unit: usize,
-    /// `None` where it could not be run before its turn.
-    effects: Option<UnitEffects>,
-    /// Tips that are not in the footprint.
-    tips: U256,
-    has_guessed: bool,
-    /// Units that were committed when it was last known to be current.
-    checked_at: usize,
-    runs: u8,
-}
-
-/// A thread's own things.
-struct Worker<'v, 'l, 'r> {
-    view: &'v View<'l, 'r>,
-    runner: TxRunner<'v>,
-    waiting: VecDeque<Waiting>,
-    /// Units that are in the replica.
-    applied: usize,
-    log_hasher: LogHasher,
-}
-
 /// The receipts so far, which the caller's thread writes while others run transactions.
 struct Receipts<'e> {
     executor: BlockExecutor<'e>,
-    /// The next transaction.
+    /// The next unit.
     next: usize,
 }
 
@@ -184,81 +177,51 @@ pub(crate) fn run(
     reader: &(dyn StateReader + Sync),
     strategy: &Strategy<'_>,
 ) -> Option<(Outcome, Counts)> {
-    let beneficiary = block.header.beneficiary;
     // A fee recipient that exists and is empty would be deleted by a tip of nothing (EIP-161), and here nothing is nothing.
-    if reader.account(&beneficiary).ok()?.is_some_and(|account| account.is_empty()) {
+    if reader.account(&block.header.beneficiary).ok()?.is_some_and(|account| account.is_empty()) {
         return None;
     }
-    let hasher = Hasher::default();
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
-    let run = Run::new(block, senders, strategy, rules.has_access_lists);
-    let modules = chain.modules_at(block.header.timestamp);
-    let modules: Vec<Address> = modules.iter().map(|module| module.address()).collect();
-    let own = View::new(Replica::new(reader, hasher.clone(), beneficiary), beneficiary, modules.clone());
+    let modules = chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
+    let run = Run::new(block, senders, modules, strategy, rules.has_access_lists);
     let begun = OnceLock::default();
-    let work = |begun: &Diff, receipts: Option<&mut Receipts<'_>>| {
-        let mut replica = Replica::new(reader, hasher.clone(), beneficiary);
-        replica.apply_diff(begun);
-        let view = View::new(replica, beneficiary, modules.clone());
-        let runner = TxRunner::new(chain, &block.header, &view, HASH_SEED);
-        let runner = runner.with_tier(strategy.tier).with_changes(run.has_list);
-        let worker =
-            Worker { view: &view, runner, waiting: VecDeque::new(), applied: 0, log_hasher: LogHasher::default() };
-        run.work(worker, receipts);
-        view.replica.into_inner()
-    };
-    let diff = Mutex::new(None);
-    let (mut outcome, counts) = beside(
+    let runner = || TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(strategy.tier);
+    let result = beside(
         strategy.threads,
         || {
             let _guard = OnPanic(|| run.fail());
             run.check_body(rules);
             let Some(begun) = run.wait_for_beginning(&begun) else { return };
-            // While the caller writes the receipts, somebody puts the changes in order.
-            let replica = work(begun, None);
-            if run.is_complete() && !run.flags.0.is_diff_taken.swap(true, Ordering::Relaxed) {
-                *lock(&diff) = replica.into_diff().ok();
-            }
+            run.work(runner(), begun, None);
         },
         || {
             let _guard = OnPanic(|| run.fail());
-            let mut executor = BlockExecutor::new(chain, &block.header, &own).with_tier(strategy.tier);
+            let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(strategy.tier);
             if executor.begin().is_err() {
                 run.fail();
                 return None;
             }
-            let _ = begun.set(executor.take_diff());
+            let _ = begun.set(changes_of_diff(&executor.take_diff()));
             let mut receipts = Receipts { executor, next: 0 };
-            own.replica.replace(work(begun.get()?, Some(&mut receipts)));
+            let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;
             run.check_body(rules);
-            run.finish(receipts, &own)
+            run.finish(chain, receipts, runner)
         },
-    )?;
-    if run.flags.0.has_failed.load(Ordering::Acquire) {
-        return None;
-    }
-    let ordered = lock(&diff).take();
-    outcome.diff = whole_diff(ordered, own.replica.into_inner(), outcome.diff)?;
-    Some((outcome, counts))
-}
-
-/// What the block changed: its transactions, put in order by a thread if one came to it, and then what ended it.
-fn whole_diff(ordered: Option<Diff>, mut own: Replica<'_>, end: Diff) -> Option<Diff> {
-    match ordered {
-        Some(diff) if end.accounts.is_empty() => Some(diff),
-        Some(diff) => Some(diff.then(&end)),
-        None => {
-            own.apply_diff(&end);
-            own.into_diff().ok()
-        }
-    }
+    );
+    if run.flags.0.has_failed.load(Ordering::Acquire) { None } else { result }
 }
 
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x7061_7261_6c6c_656c;
 
 impl<'a> Run<'a> {
-    fn new(block: &'a Block, senders: &'a [Address], strategy: &Strategy<'_>, has_list: bool) -> Self {
+    fn new(
+        block: &'a Block,
+        senders: &'a [Address],
+        modules: Vec<Address>,
+        strategy: &Strategy<'_>,
+        has_list: bool,
+    ) -> Self {
         let units = units(block, strategy.threads.get(), has_list);
         let mut last = AddressMap::<usize>::default();
         let mut previous = Vec::with_capacity(senders.len());
@@ -271,8 +234,9 @@ impl<'a> Run<'a> {
             block,
             senders,
             previous,
+            modules,
             log: units.iter().map(|_| Entry::default()).collect(),
-            outcomes: senders.iter().map(|_| Mutex::default()).collect(),
+            order: order_of(block, &units),
             units,
             max_ahead: AHEAD_FOR_EACH_THREAD * strategy.threads.get(),
             has_list,
@@ -284,18 +248,37 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs and commits units until all are committed, and are in the replica, or one thread is to go on alone.
-    fn work<'l>(&'l self, mut worker: Worker<'_, 'l, '_>, mut receipts: Option<&mut Receipts<'_>>) {
+    /// Runs and commits units until all are committed, and are in the runner's journal, or one thread is to go on alone.
+    fn work<'r>(
+        &self,
+        runner: TxRunner<'r>,
+        begun: &Changes,
+        mut receipts: Option<&mut Receipts<'_>>,
+    ) -> Option<TxRunner<'r>> {
+        let mut runner = runner.with_changes(self.has_list);
+        if runner.start_trials(begun).is_err() {
+            self.fail();
+            return None;
+        }
+        let mut worker = Worker::new(self, runner);
         let at_work = Counted::new(&self.working.0);
         let mut idle = 0;
-        while !self.flags.0.is_over.load(Ordering::Acquire) {
-            let has_committed = self.commit_own(&mut worker);
+        while !self.is_over() {
+            let has_committed = worker.commit_own();
             if worker.applied == self.units.len() {
                 break;
             }
-            if has_committed || self.run_next(&mut worker) || self.renew_one(&mut worker) {
-                idle = 0;
-                continue;
+            let has_run = match has_committed {
+                Some(false) => worker.run_next(),
+                other => other,
+            };
+            match has_run {
+                None => self.fail(),
+                Some(has_run) if has_run || worker.renew_one() => {
+                    idle = 0;
+                    continue;
+                }
+                Some(_) => (),
             }
             idle += 1;
             // There is nothing better to do.
@@ -307,13 +290,28 @@ impl<'a> Run<'a> {
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
         drop(at_work);
-        if self.flags.0.is_over.load(Ordering::Acquire) {
+        if self.is_over() {
             // Somebody may be about to commit his last; who comes to work from now on commits nothing.
             while self.working.0.load(Ordering::Acquire) > 0 {
                 yield_now();
             }
-            self.catch_up(&mut worker);
         }
+        worker.into_runner()
+    }
+
+    /// Units that are committed.
+    pub fn committed(&self) -> usize {
+        self.committed.0.load(Ordering::Acquire)
+    }
+
+    /// Commits the unit whose turn it is.
+    pub fn commit(&self, unit: usize) {
+        self.committed.0.store(unit + 1, Ordering::Release);
+    }
+
+    /// Whether nobody is to commit any more.
+    pub fn is_over(&self) -> bool {
+        self.flags.0.is_over.load(Ordering::Acquire)
     }
 
     /// Compares the block's body with its header, unless somebody else has, or it is known.
@@ -331,9 +329,9 @@ impl<'a> Run<'a> {
     }
 
     /// What came before the transactions. `None` where there is nothing left to do.
-    fn wait_for_beginning<'b>(&self, begun: &'b OnceLock<Diff>) -> Option<&'b Diff> {
+    fn wait_for_beginning<'b>(&self, begun: &'b OnceLock<Changes>) -> Option<&'b Changes> {
         loop {
-            if self.is_complete() || self.flags.0.is_over.load(Ordering::Acquire) {
+            if self.committed() == self.units.len() || self.is_over() {
                 return None;
             }
             match begun.get() {
@@ -343,158 +341,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether all is committed.
-    fn is_complete(&self) -> bool {
-        !self.flags.0.has_failed.load(Ordering::Acquire) && self.committed.0.load(Ordering::Acquire) == self.units.len()
-    }
-
-    /// Applies what others have committed.
-    fn catch_up(&self, worker: &mut Worker<'_, '_, '_>) {
-        let committed = self.committed.0.load(Ordering::Acquire);
-        if worker.applied < committed {
-            let mut replica = worker.view.replica.borrow_mut();
-            self.log[worker.applied..committed].iter().for_each(|entry| replica.apply(entry.record()));
-            worker.applied = committed;
-        }
-    }
-
-    /// Takes the next unit, if there is one near enough, and runs it.
-    fn run_next<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
-        let end = self.units.len().min(worker.applied + self.max_ahead);
-        let take = |next: usize| (next < end).then_some(next + 1);
-        let Ok(unit) = self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else { return false };
-        let waiting = self.run_unit(worker, unit, 0);
-        // Whoever comes to its turn in a moment is not told of before.
-        if let Some(effects) = &waiting.effects
-            && self.committed.0.load(Ordering::Acquire) < unit
-        {
-            let hasher = &worker.view.replica.borrow().hasher;
-            let _ = self.log[unit].estimate.set(Box::new(Record::guess(&effects.footprint, hasher, waiting.tips)));
-        }
-        worker.waiting.push_back(waiting);
-        true
-    }
-
-    /// Runs a unit on what can be seen from its place.
-    fn run_unit<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>, unit: usize, runs: u8) -> Waiting {
-        self.catch_up(worker);
-        let applied = worker.applied;
-        let range = self.units[unit].clone();
-        self.aim(worker, unit);
-        let (transactions, senders) = (&self.block.transactions[range.clone()], &self.senders[range]);
-        let effects = worker.runner.run_together(transactions, senders, &worker.view.tips).ok();
-        let has_guessed = worker.view.has_guessed();
-        Waiting { unit, effects, tips: worker.view.tips.get(), has_guessed, checked_at: applied, runs: runs + 1 }
-    }
-
-    fn aim<'l>(&'l self, worker: &Worker<'_, 'l, '_>, unit: usize) {
-        let applied = worker.applied;
-        let first = applied.max(unit.saturating_sub(MAX_LAYERS));
-        let layers = self.log[first..unit].iter().filter_map(|entry| entry.estimate.get().map(|record| &**record));
-        let foreseen = self.units[unit].clone().filter_map(|position| {
-            let previous = self.previous[position]?;
-            (previous >= applied).then(|| (self.senders[position], self.block.transactions[position].nonce))
-        });
-        worker.view.aim(layers, foreseen);
-    }
-
-    /// Looks for a unit of this thread that waits and has become stale, and runs it again.
-    fn renew_one<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
-        self.catch_up(worker);
-        for place in 1..worker.waiting.len() {
-            let waiting = &worker.waiting[place];
-            if waiting.checked_at == worker.applied || waiting.runs + 1 >= MAX_RUNS {
-                continue;
-            }
-            let (unit, runs) = (waiting.unit, waiting.runs);
-            self.aim(worker, unit);
-            let is_current = waiting
-                .effects
-                .as_ref()
-                .is_some_and(|effects| worker.view.is_current(&effects.footprint, waiting.tips));
-            if !is_current {
-                worker.waiting[place] = self.run_unit(worker, unit, runs);
-                return true;
-            }
-            worker.waiting[place].checked_at = worker.applied;
-        }
-        false
-    }
-
-    /// Commits the units of this thread whose turn it is; whether there was one.
-    fn commit_own<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>) -> bool {
-        let mut has_committed = false;
-        loop {
-            self.catch_up(worker);
-            let is_turn = worker.waiting.front().is_some_and(|waiting| waiting.unit == worker.applied);
-            if !is_turn || self.flags.0.is_over.load(Ordering::Acquire) {
-                return has_committed;
-            }
-            let Some(waiting) = worker.waiting.pop_front() else { return has_committed };
-            has_committed = true;
-            if self.commit(worker, waiting).is_none() {
-                self.fail();
-            }
-        }
-    }
-
-    /// Commits a unit when all before it are committed and applied. `None` where it can't be done.
-    fn commit<'l>(&'l self, worker: &mut Worker<'_, 'l, '_>, waiting: Waiting) -> Option<()> {
-        let unit = waiting.unit;
-        let is_current = |waiting: &Waiting| {
-            waiting.effects.as_ref().is_some_and(|effects| {
-                waiting.checked_at == unit && !waiting.has_guessed || {
-                    let replica = worker.view.replica.borrow();
-                    replica.is_current(&effects.footprint, waiting.has_guessed, waiting.tips)
-                }
-            })
-        };
-        let is_ahead = is_current(&waiting);
-        let was_in_turn = waiting.checked_at == unit;
-        self.count(unit, is_ahead, was_in_turn);
-        let Waiting { effects, tips, has_guessed, runs, .. } =
-            if is_ahead { waiting } else { self.run_unit(worker, unit, waiting.runs) };
-        let UnitEffects { outcomes, mut footprint, mut changes } = effects?;
-        let beneficiary = self.block.header.beneficiary;
-        let is_paid = |used: &AccountUse| used.read.address == beneficiary && used.is_changed();
-        // Where the fee recipient's account itself was changed, what it was owed is in it.
-        let tip = if footprint.accounts.iter().any(is_paid) { U256::ZERO } else { tips };
-        let entry = &self.log[unit];
-        let estimate = entry.estimate.get().filter(|estimate| {
-            // What was estimated, by the first run, is what it is, to the last balance.
-            is_ahead
-                && runs == 1
-                && !has_guessed
-                && estimate.tip == tip
-                && worker.view.replica.borrow().is_exact(&footprint)
-        });
-        let made = match estimate {
-            Some(_) => None,
-            None => Some(Box::new(worker.view.replica.borrow().record_of(&mut footprint, has_guessed, (tip, tips))?)),
-        };
-        let record = made.as_ref().or(estimate)?;
-        if let Some(changes) = changes.first_mut() {
-            self.correct_balances(worker, record, changes)?;
-        }
-        worker.view.replica.borrow_mut().apply(record);
-        if let Some(made) = made {
-            let _ = entry.last.set(made);
-        }
-        worker.applied = unit + 1;
-        self.committed.0.store(unit + 1, Ordering::Release);
-        // Others need not wait for this.
-        if self.has_list {
-            *lock(&entry.listed) = Some((footprint, changes));
-        }
-        for (position, outcome) in self.units[unit].clone().zip(outcomes) {
-            let logs_bloom = worker.log_hasher.bloom(&outcome.logs);
-            *lock(&self.outcomes[position]) = Some(Box::new((outcome, logs_bloom)));
-        }
-        Some(())
-    }
-
     /// Counts a unit, and ends the run of many threads where they are of no use.
-    fn count(&self, unit: usize, is_ahead: bool, was_in_turn: bool) {
+    pub fn count(&self, unit: usize, is_ahead: bool, was_in_turn: bool) {
         let transactions = self.units[unit].len();
         let tally = &self.tally.0;
         let add =
@@ -510,58 +358,37 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The balances that a run knew may have moved since: the list says what they are now.
-    fn correct_balances(&self, worker: &Worker<'_, '_, '_>, record: &Record, changes: &mut TxChanges) -> Option<()> {
-        let replica = worker.view.replica.borrow();
-        let beneficiary = self.block.header.beneficiary;
-        let balance = |address: &Address| -> Option<U256> {
-            let account = replica.account(replica.hasher.account(address), address).ok()?;
-            Some(account.map_or(U256::ZERO, |account| account.balance))
-        };
-        for change in &record.accounts {
-            let after = change.after.map_or(U256::ZERO, |account| account.balance);
-            set_balance_change(changes, change.address, balance(&change.address)?, after);
-        }
-        if !record.tip.is_zero() {
-            let before = balance(&beneficiary)?;
-            set_balance_change(changes, beneficiary, before, before.saturating_add(record.tip));
-        }
-        Some(())
-    }
-
-    /// Writes the receipts of transactions that are committed, as far as there are. `None` where the block has no room for one.
+    /// Writes the receipts of units that are committed, as far as there are. `None` where the block has no room for a transaction.
     fn write_receipts(&self, receipts: &mut Receipts<'_>) -> Option<()> {
-        while let Some(outcome) = self.outcomes.get(receipts.next) {
-            let Some((outcome, logs_bloom)) = lock(outcome).take().map(|done| *done) else { break };
-            let transaction = &self.block.transactions[receipts.next];
-            receipts.executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+        while let Some(entry) = self.log.get(receipts.next) {
+            let Some(done) = lock(&entry.done).take() else { break };
+            for ((outcome, logs_bloom), position) in done.into_iter().zip(self.units[receipts.next].clone()) {
+                let transaction = &self.block.transactions[position];
+                receipts.executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+            }
             receipts.next += 1;
         }
         Some(())
     }
 
     /// Takes what was committed to the executor, and runs what was not.
-    fn finish(&self, mut receipts: Receipts<'_>, own: &View<'_, '_>) -> Option<(Outcome, Counts)> {
+    fn finish<'r>(
+        &self,
+        chain: &ChainSpec,
+        mut receipts: Receipts<'r>,
+        runner: TxRunner<'r>,
+    ) -> Option<(Outcome, Counts)> {
         if self.flags.0.has_failed.load(Ordering::Acquire) {
             return None;
         }
-        own.aim(std::iter::empty(), std::iter::empty());
-        let committed = self.committed.0.load(Ordering::Acquire);
+        let committed = self.committed();
         let rest = self.units.get(committed).map_or(self.senders.len(), |range| range.start);
-        while receipts.next < rest {
+        while receipts.next < committed {
             self.write_receipts(&mut receipts)?;
-        }
-        let mut executor = receipts.executor;
-        if let Some(list) = executor.access_list() {
-            for entry in &self.log[..committed] {
-                let (footprint, changes) = self.wait_for(&entry.listed);
-                list.access_account(&self.block.header.beneficiary);
-                list.access_all_read(&footprint);
-                changes.into_iter().for_each(|changes| list.end_part(changes));
+            if receipts.next < committed {
+                // Whoever committed it is still at it.
+                yield_now();
             }
-        }
-        for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
-            executor.transaction(transaction, *sender).ok()?;
         }
         let tally = &self.tally.0;
         let counts = Counts {
@@ -571,18 +398,38 @@ impl<'a> Run<'a> {
             alone: self.senders.len() - rest,
             by_list: 0,
         };
-        let outcome =
-            executor.finish(&self.block.ommers, self.block.withdrawals.as_deref().unwrap_or_default()).ok()?;
+        let mut executor = receipts.executor;
+        let outcome = if self.has_list {
+            self.list(&mut executor, committed)?;
+            let settled = JournalReader(runner.journal());
+            let mut outcome = self.end(executor.go_on_over(chain, &settled), rest)?;
+            outcome.diff = runner.journal().diff().then(&outcome.diff);
+            outcome
+        } else {
+            executor.go_on_from(runner);
+            self.end(executor, rest)?
+        };
         Some((outcome, counts))
     }
 
-    /// What is kept of a committed unit. Whoever committed it may still be at it.
-    fn wait_for<T>(&self, kept: &Mutex<Option<T>>) -> T {
-        loop {
-            if let Some(kept) = lock(kept).take() {
-                return kept;
-            }
-            yield_now();
+    /// Lists what committed units read and changed.
+    fn list(&self, executor: &mut BlockExecutor<'_>, committed: usize) -> Option<()> {
+        let list = executor.access_list()?;
+        for entry in &self.log[..committed] {
+            let (accounts, slots, changes) = lock(&entry.listed).take()?;
+            list.access_account(&self.block.header.beneficiary);
+            accounts.iter().for_each(|address| list.access_account(address));
+            slots.into_iter().for_each(|(address, slot)| list.access_slot(&address, slot));
+            changes.into_iter().for_each(|changes| list.end_part(changes));
         }
+        Some(())
+    }
+
+    /// Runs the transactions from `rest` on, and what ends the block.
+    fn end(&self, mut executor: BlockExecutor<'_>, rest: usize) -> Option<Outcome> {
+        for (transaction, sender) in self.block.transactions.iter().zip(self.senders).skip(rest) {
+            executor.transaction(transaction, *sender).ok()?;
+        }
+        executor.finish(&self.block.ommers, self.block.withdrawals.as_deref().unwrap_or_default()).ok()
     }
 }

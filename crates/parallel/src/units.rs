@@ -34,6 +34,21 @@ pub(crate) fn units(block: &Block, threads: usize, is_alone: bool) -> Vec<Range<
     units
 }
 
+/// A unit that may use this share of all gas that the block's transactions may use is taken before the others.
+const BIG_SHARE: u128 = 16;
+
+/// In which order units are taken: big ones first, lest one is left at the end.
+pub(crate) fn order_of(block: &Block, units: &[Range<usize>]) -> Vec<usize> {
+    let gas = |range: Range<usize>| -> u128 {
+        block.transactions[range].iter().map(|transaction| u128::from(transaction.gas_limit)).sum()
+    };
+    let all = gas(0..block.transactions.len());
+    let (mut order, rest): (Vec<usize>, Vec<usize>) =
+        (0..units.len()).partition(|unit| gas(units[*unit].clone()) * BIG_SHARE >= all);
+    order.extend(rest);
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

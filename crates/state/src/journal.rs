@@ -17,11 +17,17 @@
 //! A self-destruct wipes an unbounded storage in constant time by raising the account's generation: slots are looked up
 //! under the current generation, and only generation zero ever asks the reader.
 //!
+//! # Trials
+//! Transactions may be run on trial: what they read is noted, and what they changed can be taken back after they are closed
+//! (see `trial`).
+//!
 //! Invariant: an entry that is `loaded` equals what a sequential replay of all changes so far over the reader would give.
 
 mod peek;
+mod trial;
 
-pub use peek::SlotLook;
+pub use peek::{JournalReader, SlotLook};
+pub use trial::{ChangedAccount, ChangedSlot, Changes, Located, Trial};
 
 use crate::{
     Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, SlotDiff, SlotUse,
@@ -59,6 +65,8 @@ pub struct AccountEntry {
     pub loaded: bool,
     code: Option<Code>,
     generation: u32,
+    /// The trial that read it last.
+    read_in: u32,
     warm_tx: u32,
     touched_tx: u32,
     created_tx: u32,
@@ -93,6 +101,8 @@ pub struct SlotEntry {
     base: U256,
     account: u32,
     generation: u32,
+    /// The trial that read it last.
+    read_in: u32,
     original_tx: u32,
     warm_tx: u32,
 }
@@ -115,6 +125,15 @@ enum Undo {
     Slot(u32, U256),
     Transient(u32, U256),
     Code(u32, Box<(B256, Option<Code>)>),
+    Deleted(u32, Box<Deleted>),
+}
+
+/// What an account was that is gone.
+struct Deleted {
+    info: Account,
+    exists: bool,
+    code: Option<Code>,
+    generation: u32,
 }
 
 /// A position to revert to.
@@ -199,6 +218,9 @@ pub struct Journal<'r> {
     logs: Vec<Log>,
     refund: i64,
     tx: u32,
+    /// Number of the trial, 1 where nothing is on trial.
+    trial: u32,
+    trials: Option<Box<trial::Notes>>,
     extensions: Vec<(AccountId, Box<dyn Extension>)>,
 }
 
@@ -227,6 +249,8 @@ impl<'r> Journal<'r> {
             logs: Vec::new(),
             refund: 0,
             tx: 1,
+            trial: 1,
+            trials: None,
             extensions: Vec::new(),
         }
     }
@@ -264,6 +288,7 @@ impl<'r> Journal<'r> {
             loaded: false,
             code: None,
             generation: 0,
+            read_in: 0,
             warm_tx: 0,
             touched_tx: 0,
             created_tx: 0,
@@ -280,13 +305,29 @@ impl<'r> Journal<'r> {
     /// The account, read from below on first use.
     #[inline]
     pub fn load(&mut self, id: AccountId) -> Result<&AccountEntry, ReadError> {
-        if !self.accounts[id.0 as usize].loaded {
-            self.read_account(id)?;
+        if self.accounts[id.0 as usize].read_in != self.trial {
+            self.read_first(id)?;
         }
         Ok(&self.accounts[id.0 as usize])
     }
 
     #[cold]
+    fn read_first(&mut self, id: AccountId) -> Result<(), ReadError> {
+        if !self.accounts[id.0 as usize].loaded {
+            self.read_account(id)?;
+        }
+        self.accounts[id.0 as usize].read_in = self.trial;
+        if self.trials.is_some() {
+            self.note_account(id);
+        }
+        Ok(())
+    }
+
+    /// Whether the account was loaded, in this trial if there are any.
+    pub fn is_read(&self, id: AccountId) -> bool {
+        self.accounts[id.0 as usize].read_in == self.trial
+    }
+
     fn read_account(&mut self, id: AccountId) -> Result<(), ReadError> {
         let entry = &mut self.accounts[id.0 as usize];
         let account = self.reader.account(&entry.address)?;
@@ -366,7 +407,7 @@ impl<'r> Journal<'r> {
     /// Makes an empty account exist, as a call did before EIP-161.
     pub fn create_empty(&mut self, id: AccountId) {
         let entry = &mut self.accounts[id.0 as usize];
-        assert!(entry.loaded);
+        assert!(entry.read_in == self.trial, "an account is loaded before it is changed");
         if !entry.exists {
             entry.exists = true;
             self.undo.push(Undo::Exists(id.0));
@@ -544,6 +585,7 @@ impl<'r> Journal<'r> {
             base: U256::ZERO,
             account,
             generation,
+            read_in: 0,
             original_tx: 0,
             warm_tx: 0,
         });
@@ -558,18 +600,27 @@ impl<'r> Journal<'r> {
     /// The slot, read from below on first use.
     #[inline]
     pub fn load_slot(&mut self, id: SlotId) -> Result<&SlotEntry, ReadError> {
+        if self.slots[id.0 as usize].original_tx != self.tx {
+            self.open_slot(id)?;
+        }
+        Ok(&self.slots[id.0 as usize])
+    }
+
+    /// The slot's first use in a transaction.
+    #[inline(never)]
+    fn open_slot(&mut self, id: SlotId) -> Result<(), ReadError> {
         if !self.slots[id.0 as usize].loaded {
             self.read_slot(id)?;
         }
         let slot = &mut self.slots[id.0 as usize];
-        if slot.original_tx != self.tx {
-            slot.original_tx = self.tx;
-            slot.original = slot.value;
+        slot.original_tx = self.tx;
+        slot.original = slot.value;
+        if self.trials.is_some() {
+            self.note_slot(id);
         }
-        Ok(slot)
+        Ok(())
     }
 
-    #[cold]
     fn read_slot(&mut self, id: SlotId) -> Result<(), ReadError> {
         let slot = &mut self.slots[id.0 as usize];
         let account = &self.accounts[slot.account as usize];
@@ -777,12 +828,20 @@ impl<'r> Journal<'r> {
                 let entry = &mut self.accounts[id as usize];
                 (entry.info.code_hash, entry.code) = *previous;
             }
+            Undo::Deleted(id, deleted) => {
+                let entry = &mut self.accounts[id as usize];
+                (entry.info, entry.exists) = (deleted.info, deleted.exists);
+                (entry.code, entry.generation) = (deleted.code, deleted.generation);
+            }
         }
     }
 
     /// Closes the transaction: deletes what destroyed itself and, if `clear_empty` (EIP-161), what was touched and is
     /// empty; forgets transient storage, refunds, warmth and remaining logs; opens the next one.
     pub fn end_tx(&mut self, clear_empty: bool) {
+        if let Some(trials) = &mut self.trials {
+            trials.keep(&mut self.undo);
+        }
         while let Some(id) = self.destroyed.pop() {
             self.delete(id);
         }
@@ -808,6 +867,9 @@ impl<'r> Journal<'r> {
     fn delete(&mut self, id: u32) {
         let entry = &mut self.accounts[id as usize];
         assert!(entry.loaded);
+        if let Some(trials) = &mut self.trials {
+            trials.keep_deleted(id, entry);
+        }
         entry.info = Account::EMPTY;
         entry.exists = false;
         entry.code = None;
@@ -947,6 +1009,9 @@ impl<'r> Journal<'r> {
         self.destroyed.clear();
         self.logs.clear();
         self.extensions.clear();
+        if let Some(trials) = &mut self.trials {
+            **trials = trial::Notes::default();
+        }
         self.refund = 0;
         self.tx = 1;
     }

@@ -12,7 +12,7 @@ use crate::{AccountChanges, BalanceChange, BlockAccessList, CodeChange, NonceCha
 use alloc::vec::Vec;
 use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, U256};
-use rialto_state::{Footprint, Journal, TxChange, TxChanges};
+use rialto_state::{Journal, TxChange, TxChanges};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -63,12 +63,6 @@ impl BlockListBuilder {
         for (address, slot) in journal.loaded_slots() {
             self.access_slot(&address, slot);
         }
-    }
-
-    /// Notes all that was read.
-    pub fn access_all_read(&mut self, footprint: &Footprint) {
-        footprint.account_reads().for_each(|read| self.access_account(&read.address));
-        footprint.slot_reads().for_each(|(address, slot, _)| self.access_slot(address, *slot));
     }
 
     /// Ends the next part of the block, which changed this.

@@ -7,7 +7,7 @@ use crate::access_list::BlockListBuilder;
 use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{
     BlobParams, Block, BlockAccessList, BlockError, BlockRules, ChainSpec, Checks, Header, IntrinsicGas, LogHasher,
-    Receipt, ReceiptStatus, Transaction, TxError, TxType, Withdrawal, dao, fees, system,
+    Receipt, ReceiptStatus, Transaction, TxError, TxRunner, TxType, Withdrawal, dao, fees, system,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -344,6 +344,20 @@ impl<'r> BlockExecutor<'r> {
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
         self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs_bloom, logs });
         Ok(())
+    }
+
+    /// Goes on from the state that a runner of this block's transactions has, who began with this block's beginning. Nothing may be
+    /// on trial any more. For blocks without access list.
+    pub fn go_on_from(&mut self, runner: TxRunner<'r>) {
+        assert!(self.access_list.is_none(), "what the runner read for nothing is not accessed");
+        self.vm = runner.into_vm();
+    }
+
+    /// As [`BlockExecutor::go_on_from`], for any block, from a state that `reader` has: what is read from now on is read of it.
+    pub fn go_on_over<'x>(self, chain: &ChainSpec, reader: &'x dyn StateReader) -> BlockExecutor<'x> {
+        let Self { gas, checks, receipts, access_list, header, .. } = self;
+        let new = BlockExecutor::new(chain, &header, reader);
+        BlockExecutor { gas, checks, receipts, access_list, ..new }
     }
 
     /// What has changed since the beginning or the last call of this. Nothing of the state is remembered after it: what was

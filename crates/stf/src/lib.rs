@@ -62,7 +62,7 @@ pub use header_rules::{
 pub use intrinsic::IntrinsicGas;
 pub use receipt::{LogHasher, Receipt, ReceiptStatus, logs_bloom};
 pub use rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
-pub use runner::{TxRunner, UnitEffects};
+pub use runner::{TrialEffects, TxRunner, UnitEffects};
 pub use signature::{SRange, Signature, SignatureError};
 #[cfg(feature = "std")]
 pub use signature::{address_of_secret_key, sign_hash};

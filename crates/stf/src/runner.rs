@@ -11,7 +11,7 @@ use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
 use core::cell::Cell;
-use rialto_state::{Footprint, Journal, StateReader, TxChanges};
+use rialto_state::{AccountId, Changes, Footprint, Journal, StateReader, Trial, TxChanges};
 use rialto_vm::{Tier, Vm};
 
 /// What transactions in a row did and on what they depended.
@@ -21,6 +21,19 @@ pub struct UnitEffects {
     pub outcomes: Vec<TxOutcome>,
     /// What they read and changed together.
     pub footprint: Footprint,
+    /// What each changed, in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
+    pub changes: Vec<TxChanges>,
+}
+
+/// What transactions that were run on trial did and on what they depend.
+#[derive(Clone, Debug)]
+pub struct TrialEffects {
+    /// What each did.
+    pub outcomes: Vec<TxOutcome>,
+    /// What they read and changed together, in terms of the runner's journal.
+    pub trial: Trial,
+    /// What the fee recipient is owed of their tips, in wei, up to where one of them looked at its account.
+    pub tips: U256,
     /// What each changed, in the order in which it did; empty unless [`TxRunner::with_changes`] asked for it.
     pub changes: Vec<TxChanges>,
 }
@@ -73,7 +86,7 @@ impl<'r> TxRunner<'r> {
         let mut changes = Vec::new();
         for (transaction, sender) in transactions.iter().zip(senders) {
             let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, *sender)?;
-            if !self.vm.journal.account(self.vm.beneficiary()).loaded {
+            if !self.vm.journal.is_read(self.vm.beneficiary()) {
                 tips.set(tips.get().saturating_add(outcome.tip));
             }
             if self.has_changes {
@@ -84,6 +97,56 @@ impl<'r> TxRunner<'r> {
             outcomes.push(outcome);
         }
         Ok(UnitEffects { outcomes, footprint: self.vm.journal.footprint(), changes })
+    }
+
+    /// From now on transactions are run by [`TxRunner::try_together`]. `begun` is what the block did before them.
+    pub fn start_trials(&mut self, begun: &Changes) -> Result<(), TxError> {
+        let beneficiary = self.vm.beneficiary();
+        self.vm.journal.make_known(beneficiary)?;
+        self.vm.journal.start_trials();
+        self.vm.journal.put_changes(begun, None);
+        Ok(())
+    }
+
+    /// Runs transactions one after the other on trial, on what the journal has; whether the block has room for them is not looked
+    /// at. What they change stays, unsettled, also where there is an error.
+    pub fn try_together(&mut self, transactions: &[Transaction], senders: &[Address]) -> Result<TrialEffects, TxError> {
+        let mode = Mode { checks: Checks::ALL, tip: Tip::PaidIfLoaded };
+        let clears_empty = self.rules.vm.clears_empty_accounts;
+        let beneficiary = self.vm.beneficiary();
+        let mut outcomes = Vec::with_capacity(transactions.len());
+        let (mut changes, mut tips) = (Vec::new(), U256::ZERO);
+        self.vm.journal.begin_trial();
+        for (transaction, sender) in transactions.iter().zip(senders) {
+            let result = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, *sender);
+            let outcome = result.inspect_err(|_| self.vm.journal.end_tx(false))?;
+            if self.has_changes {
+                changes.push(self.vm.journal.end_tx_with_changes(clears_empty));
+            } else {
+                self.vm.journal.end_tx(clears_empty);
+            }
+            if !self.vm.journal.is_read(beneficiary) {
+                tips = tips.saturating_add(outcome.tip);
+                self.vm.journal.credit(beneficiary, outcome.tip);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(TrialEffects { outcomes, trial: self.vm.journal.end_trial(), tips, changes })
+    }
+
+    /// The account of the fee recipient.
+    pub fn beneficiary(&self) -> AccountId {
+        self.vm.beneficiary()
+    }
+
+    /// The journal, between two transactions.
+    pub fn journal_mut(&mut self) -> &mut Journal<'r> {
+        &mut self.vm.journal
+    }
+
+    /// The machine, for who goes on from what was run.
+    pub(crate) fn into_vm(self) -> Vm<'r> {
+        self.vm
     }
 
     /// Forgets all that was run: what follows is run on what the reader says.

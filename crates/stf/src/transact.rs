@@ -422,8 +422,7 @@ fn settle(
     vm.journal.add_balance(checked.sender, U256::from(meters.limit - gas_used) * price);
     let tip = price.saturating_sub(vm.block().base_fee) * U256::from(gas_used);
     let beneficiary = vm.beneficiary();
-    let is_loaded = vm.journal.account(beneficiary).loaded;
-    if mode.tip == Tip::Paid || is_loaded {
+    if mode.tip == Tip::Paid || vm.journal.is_read(beneficiary) {
         vm.journal.load(beneficiary)?;
         vm.journal.add_balance(beneficiary, tip);
     }

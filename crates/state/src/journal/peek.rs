@@ -4,8 +4,8 @@
 //! gets warm, loaded or numbered by a look. What the journal has not read yet is asked of the reader and forgotten again.
 
 use super::{AccountEntry, Journal, SlotEntry, hash_address, hash_slot};
-use crate::{Account, Code, ReadError};
-use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
+use crate::{Account, Code, ReadError, StateReader};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 
 /// A slot as a look shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,5 +94,35 @@ impl Journal<'_> {
     /// Whether the open transaction created the account (EIP-6780).
     pub fn peek_is_created(&self, address: &Address) -> bool {
         self.find_entry(address).is_some_and(|(_, entry)| entry.created_tx == self.tx)
+    }
+}
+
+/// A journal as a reader of the state that its changes leave.
+pub struct JournalReader<'j, 'r>(pub &'j Journal<'r>);
+
+impl StateReader for JournalReader<'_, '_> {
+    fn account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
+        self.0.peek_account(address)
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, ReadError> {
+        self.0.peek_slot(address, slot).map(|look| look.value)
+    }
+
+    /// Asked of accounts without nonce and code, which can't have got any storage since.
+    fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
+        let is_wiped = self.0.find_entry(address).is_some_and(|(_, entry)| entry.generation > 0);
+        Ok(!is_wiped && self.0.reader.has_storage(address)?)
+    }
+
+    fn code(&self, code_hash: &B256) -> Result<Code, ReadError> {
+        match self.0.code_set_here(code_hash) {
+            Some(code) => Ok(code),
+            None => self.0.reader.code(code_hash),
+        }
+    }
+
+    fn block_hash(&self, number: u64) -> Result<B256, ReadError> {
+        self.0.reader.block_hash(number)
     }
 }
