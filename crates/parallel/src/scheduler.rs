@@ -45,11 +45,15 @@ use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, TxOutcome
 use std::ops::Range;
 
 /// How far ahead of the last committed unit others are run, for each thread.
-const AHEAD_FOR_EACH_THREAD: usize = 64;
+const AHEAD_FOR_EACH_THREAD: usize = 128;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
-/// With so many of them, one thread goes on alone.
+/// With so many of them, none is run ahead for a while.
 const TOO_MANY_AGAIN: u32 = 8;
+/// For so many units the first time, and four times as many each time after.
+const FIRST_PAUSE: usize = 16;
+/// So often. The next time, one thread goes on alone.
+const MAX_PAUSES: usize = 2;
 /// Looks for something to do before a thread lets others have the core.
 const SPINS: usize = 200;
 
@@ -117,17 +121,17 @@ pub(crate) struct Run<'a> {
     pub senders: &'a [Address],
     pub units: Vec<Range<usize>>,
     /// In which units are taken.
-    pub order: Vec<usize>,
+    order: Vec<usize>,
     /// For each transaction the unit of the previous one of its sender, if that is another unit.
     pub previous: Vec<Option<usize>>,
     /// The addresses of the chain's native modules.
     pub modules: Vec<Address>,
     pub log: Vec<Entry>,
-    pub max_ahead: usize,
+    max_ahead: usize,
     /// Whether what changed is to be listed (EIP-7928).
     pub has_list: bool,
     /// The next place in the order that nobody has taken.
-    pub next: Line<AtomicUsize>,
+    next: Line<AtomicUsize>,
     /// Units that are committed.
     committed: Line<AtomicUsize>,
     tally: Line<Tally>,
@@ -139,13 +143,14 @@ pub(crate) struct Run<'a> {
 /// What threads write, on a cache line where nothing else is.
 #[derive(Default)]
 #[repr(align(128))]
-pub(crate) struct Line<T>(pub T);
+struct Line<T>(T);
 
 /// How units came to be committed. Only who has the turn writes it.
 #[derive(Default)]
 struct Tally {
     /// A bit for each of the last committed units: whether it had to be run again in its turn. The last is the lowest.
     last: AtomicU32,
+    pauses: AtomicUsize,
     ahead: AtomicUsize,
     in_turn: AtomicUsize,
     again: AtomicUsize,
@@ -160,6 +165,8 @@ struct Flags {
     is_over: AtomicBool,
     /// Whether something went wrong.
     has_failed: AtomicBool,
+    /// Units before this one are not run ahead any more.
+    paused_until: AtomicUsize,
 }
 
 /// The receipts so far, which the caller's thread writes while others run transactions.
@@ -354,8 +361,32 @@ impl<'a> Run<'a> {
         let again = tally.last.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
         tally.last.store(again, Ordering::Relaxed);
         if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
-            self.flags.0.is_over.store(true, Ordering::Release);
+            self.pause(unit);
         }
+    }
+
+    /// Lets no more units be run ahead for a while, or for the rest of the block.
+    fn pause(&self, unit: usize) {
+        let tally = &self.tally.0;
+        let pauses = tally.pauses.load(Ordering::Relaxed);
+        if pauses == MAX_PAUSES {
+            self.flags.0.is_over.store(true, Ordering::Release);
+            return;
+        }
+        tally.pauses.store(pauses + 1, Ordering::Relaxed);
+        tally.last.store(0, Ordering::Relaxed);
+        self.flags.0.paused_until.store(unit + (FIRST_PAUSE << (2 * pauses)), Ordering::Relaxed);
+    }
+
+    /// Takes the next unit that may be run by who has put in so many.
+    pub fn take(&self, applied: usize) -> Option<usize> {
+        let end = self.units.len().min(applied + self.max_ahead);
+        let paused_until = self.flags.0.paused_until.load(Ordering::Relaxed);
+        let take = |next: usize| {
+            let may_run = next < end && (self.order[next] >= paused_until || self.order[next] <= self.committed());
+            may_run.then_some(next + 1)
+        };
+        self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|next| self.order[next])
     }
 
     /// Writes the receipts of units that are committed, as far as there are. `None` where the block has no room for a transaction.

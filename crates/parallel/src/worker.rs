@@ -19,7 +19,7 @@
 
 use crate::record::Record;
 use crate::scheduler::{Entry, Run};
-use crate::sync::{Ordering, lock};
+use crate::sync::lock;
 use alloy_primitives::{Address, U256};
 use rialto_state::{Changes, Located, ReadError, TxChanges};
 use rialto_stf::{LogHasher, TrialEffects, TxRunner, set_balance_change};
@@ -344,11 +344,9 @@ impl<'l, 'r> Worker<'l, 'r> {
 
     /// Takes the next unit, if there is one near enough, and runs it; whether there was one.
     pub fn run_next(&mut self) -> Option<bool> {
-        let end = self.run.units.len().min(self.applied + self.run.max_ahead);
-        let take = |next: usize| (next < end).then_some(next + 1);
-        match self.run.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(place) => self.run_first(self.run.order[place]).map(|()| true),
-            Err(_) => Some(false),
+        match self.run.take(self.applied) {
+            Some(unit) => self.run_first(unit).map(|()| true),
+            None => Some(false),
         }
     }
 }
