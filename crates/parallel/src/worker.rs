@@ -5,7 +5,10 @@
 //! units did that are run and not committed, its own and, as far as they have told, those of others. So a unit is run on the best guess
 //! of the state at its place, and nearly all that it reads is in the journal already.
 //!
-//! What is above stays from one run to the next as long as nothing was committed in between and the next unit comes after all of it.
+//! What is above stays from one run to the next, as long as the next unit comes after all of it. What others commit is put in
+//! below, if nothing above has touched any of it; what was expected of them and comes out so is settled where it is. So an own unit
+//! that is still where it was put when it is its turn was run on what is now settled below it, and needs no check. Only where
+//! somebody is in the way is everything above taken back, and what was run is compared with what is there.
 //!
 //! # Foresight
 //! Of a transaction whose sender has an earlier one that is not done yet, the nonce that it will find is known beforehand: its own,
@@ -30,6 +33,17 @@ const MAX_RUNS: u8 = 4;
 /// How many of the units right before it, that are not committed, a unit sees.
 const MAX_LAYERS: usize = 12;
 
+/// What a unit did, above what is settled in the journal.
+struct Layer {
+    unit: usize,
+    /// The journal's number of the layer: nothing of it is older.
+    first: u32,
+    /// Where the layer's inverses end.
+    end: usize,
+    /// Whether it is an own unit, and what is below it is what it was run on.
+    is_sound: bool,
+}
+
 /// A unit that was run and waits for its turn.
 struct Waiting {
     unit: usize,
@@ -49,10 +63,12 @@ pub(crate) struct Worker<'l, 'r> {
     waiting: VecDeque<Waiting>,
     /// Units that are settled in the journal.
     pub applied: usize,
-    /// Units whose changes are above what is settled, ascending.
-    expected: Vec<usize>,
+    /// What is above what is settled, ascending by units.
+    layers: VecDeque<Layer>,
     /// Whether anything is above what is settled.
     has_unsettled: bool,
+    /// Whether the fee recipient exists by what is settled: then tips are only additions.
+    is_paid_there: bool,
     /// Where what others told of their units has its places here.
     located: Vec<Option<Located>>,
     log_hasher: LogHasher,
@@ -64,13 +80,14 @@ impl<'l, 'r> Worker<'l, 'r> {
         let located = std::iter::repeat_with(|| None).take(run.units.len()).collect();
         Self {
             run,
-            runner,
             waiting: VecDeque::new(),
             applied: 0,
-            expected: Vec::new(),
+            layers: VecDeque::new(),
             has_unsettled: false,
+            is_paid_there: runner.journal().account(runner.beneficiary()).exists,
             located,
             log_hasher: LogHasher::default(),
+            runner,
         }
     }
 
@@ -78,8 +95,16 @@ impl<'l, 'r> Worker<'l, 'r> {
     fn unwind(&mut self) {
         if self.has_unsettled {
             self.runner.journal_mut().unwind();
-            self.expected.clear();
+            self.layers.clear();
             self.has_unsettled = false;
+        }
+    }
+
+    /// Settles what is lowest above what is settled.
+    fn settle_lowest(&mut self) {
+        if let Some(layer) = self.layers.pop_front() {
+            self.runner.journal_mut().settle_until(layer.end);
+            self.has_unsettled = !self.layers.is_empty();
         }
     }
 
@@ -89,17 +114,42 @@ impl<'l, 'r> Worker<'l, 'r> {
         if self.applied >= committed {
             return;
         }
-        self.unwind();
-        let beneficiary = self.runner.beneficiary();
         for unit in self.applied..committed {
-            let entry = &self.run.log[unit];
-            let located = self.located[unit].take().filter(|_| entry.is_as_estimated());
-            let record = entry.record();
-            let journal = self.runner.journal_mut();
-            journal.put_changes(&record.changes, located.as_ref());
-            journal.put_tip(beneficiary, record.tip);
+            self.put(unit);
         }
         self.applied = committed;
+    }
+
+    /// Puts in what another thread has committed, which is the next that is not settled here.
+    fn put(&mut self, unit: usize) {
+        let beneficiary = self.runner.beneficiary();
+        let entry = &self.run.log[unit];
+        let is_as_estimated = entry.is_as_estimated();
+        let lowest = self.layers.front().map(|layer| (layer.unit, layer.first));
+        if is_as_estimated && lowest.is_some_and(|(lowest, _)| lowest == unit) {
+            return self.settle_lowest();
+        }
+        let record = entry.record();
+        let located = self.located[unit].take().filter(|_| is_as_estimated);
+        let journal = self.runner.journal_mut();
+        if let Some((lowest, first)) = lowest
+            && lowest > unit
+            && !record.changes.has_deletion()
+            && self.is_paid_there
+        {
+            let located = located.unwrap_or_else(|| journal.locate(&record.changes));
+            if journal.slip_changes(&record.changes, &located, first, (beneficiary, record.tip)) {
+                return;
+            }
+            self.unwind();
+            self.runner.journal_mut().put_changes(&record.changes, Some(&located));
+        } else {
+            self.unwind();
+            self.runner.journal_mut().put_changes(&record.changes, located.as_ref());
+        }
+        let journal = self.runner.journal_mut();
+        journal.put_tip(beneficiary, record.tip);
+        self.is_paid_there = journal.account(beneficiary).exists;
     }
 
     /// Runs a unit that nobody has run, and commits it if it is its turn.
@@ -115,7 +165,7 @@ impl<'l, 'r> Worker<'l, 'r> {
             let changes = match effects.trial.has_deletion() {
                 // Those behind run on what is then no longer so, and are found out in their turn.
                 true => Changes::default(),
-                false => self.runner.journal().changes_of(&effects.trial),
+                false => self.runner.journal().changes_of(&effects.trial, false),
             };
             self.run.log[unit].estimate(Record::new(changes, effects.tips, &self.run.modules));
         }
@@ -127,19 +177,22 @@ impl<'l, 'r> Worker<'l, 'r> {
     /// Runs a unit on the best guess of the state at its place; what it changes stays in the journal, unsettled.
     fn run_unit(&mut self, unit: usize, runs: u8) -> Waiting {
         self.catch_up();
-        let is_aimed = self.aim(unit).is_ok();
+        let first = self.aim(unit).ok();
         self.has_unsettled = true;
         let range = self.run.units[unit].clone();
         let (transactions, senders) = (&self.run.block.transactions[range.clone()], &self.run.senders[range]);
-        let effects = if is_aimed { self.runner.try_together(transactions, senders).ok() } else { None };
-        match &effects {
-            Some(_) => self.expected.push(unit),
-            None => self.unwind(),
+        let effects = first.and_then(|_| self.runner.try_together(transactions, senders).ok());
+        match (&effects, first) {
+            // Slots below have no place above an account that is gone, so nothing stays above one until it is settled.
+            (Some(effects), Some(first)) if unit == self.applied || !effects.trial.has_deletion() => {
+                self.end_layer(unit, first, true);
+            }
+            _ => self.unwind(),
         }
         let modules = &self.run.modules;
         let has_module = !modules.is_empty()
             && effects.as_ref().is_some_and(|effects| {
-                let changes = self.runner.journal().changes_of(&effects.trial);
+                let changes = self.runner.journal().changes_of(&effects.trial, false);
                 changes.slots.iter().any(|slot| modules.contains(&slot.address))
             });
         Waiting { unit, effects, has_module, checked_at: self.applied, runs: runs + 1 }
@@ -155,35 +208,42 @@ impl<'l, 'r> Worker<'l, 'r> {
         match self.own(unit) {
             Some(place) => {
                 let waiting = &self.waiting[place];
-                !waiting.has_module && waiting.effects.is_some()
+                let is_usable = |effects: &TrialEffects| !effects.trial.has_deletion();
+                !waiting.has_module && waiting.effects.as_ref().is_some_and(is_usable)
             }
             None => self.run.log[unit].estimated().is_some_and(|record| !record.has_module),
         }
     }
 
-    /// Makes the journal the best guess of the state at a unit's place.
-    fn aim(&mut self, unit: usize) -> Result<(), ReadError> {
-        let first = self.applied.max(unit.saturating_sub(MAX_LAYERS));
-        let last = self.expected.last().copied();
-        let is_missing =
-            |last: usize| (first..last).any(|unit| self.expected.binary_search(&unit).is_err() && self.is_known(unit));
-        if last.is_some_and(|last| last >= unit || is_missing(last)) {
+    fn end_layer(&mut self, unit: usize, first: u32, is_sound: bool) {
+        let end = self.runner.journal().history_len();
+        self.layers.push_back(Layer { unit, first, end, is_sound });
+        self.has_unsettled = true;
+    }
+
+    /// Makes the journal the best guess of the state at a unit's place, and begins a layer there, which has the number that comes
+    /// out.
+    fn aim(&mut self, unit: usize) -> Result<u32, ReadError> {
+        if self.layers.back().is_some_and(|layer| layer.unit >= unit) {
             self.unwind();
         }
-        let next = self.expected.last().map_or(first, |last| first.max(last + 1));
+        let first = self.applied.max(unit.saturating_sub(MAX_LAYERS));
+        let next = self.layers.back().map_or(first, |layer| first.max(layer.unit + 1));
         for below in next..unit {
             if self.is_known(below) {
                 self.expect(below);
             }
         }
+        let journal = self.runner.journal_mut();
+        journal.begin_layer();
         for position in self.run.units[unit].clone() {
             if self.run.previous[position].is_some_and(|previous| previous >= self.applied) {
                 let nonce = self.run.block.transactions[position].nonce;
                 self.has_unsettled = true;
-                self.runner.journal_mut().foresee_nonce(&self.run.senders[position], nonce)?;
+                journal.foresee_nonce(&self.run.senders[position], nonce)?;
             }
         }
-        Ok(())
+        Ok(journal.last_trial())
     }
 
     /// Puts in what a unit that is not committed changes.
@@ -191,22 +251,27 @@ impl<'l, 'r> Worker<'l, 'r> {
         let beneficiary = self.runner.beneficiary();
         let own = self.own(unit);
         let journal = self.runner.journal_mut();
-        let tip = match own {
+        journal.begin_layer();
+        let first = journal.last_trial();
+        let (tip, is_sound) = match own {
             Some(place) => {
                 let Some(effects) = &self.waiting[place].effects else { return };
+                let is_sound = journal.holds_exactly(&effects.trial, beneficiary, effects.tips);
+                if is_sound {
+                    journal.touch_all_of(&effects.trial);
+                }
                 journal.expect_trial(&effects.trial);
-                effects.tips
+                (effects.tips, is_sound)
             }
             None => {
                 let Some(record) = self.run.log[unit].estimated() else { return };
                 let located = self.located[unit].get_or_insert_with(|| journal.locate(&record.changes));
                 journal.expect_changes(&record.changes, located);
-                record.tip
+                (record.tip, false)
             }
         };
         journal.credit(beneficiary, tip);
-        self.expected.push(unit);
-        self.has_unsettled = true;
+        self.end_layer(unit, first, is_sound);
     }
 
     /// Looks for a unit of this thread that waits and has become stale, and runs it again; whether there was one.
@@ -215,7 +280,8 @@ impl<'l, 'r> Worker<'l, 'r> {
         let beneficiary = self.runner.beneficiary();
         for place in 1..self.waiting.len() {
             let Waiting { unit, checked_at, runs, .. } = self.waiting[place];
-            if checked_at == self.applied || runs + 1 >= MAX_RUNS {
+            let is_sound = self.layers.iter().any(|layer| layer.unit == unit && layer.is_sound);
+            if is_sound || checked_at == self.applied || runs + 1 >= MAX_RUNS {
                 continue;
             }
             let is_aimed = self.aim(unit).is_ok();
@@ -249,6 +315,16 @@ impl<'l, 'r> Worker<'l, 'r> {
 
     /// Commits a unit that was run before its turn, which it is now: as it was run, if that holds, or run again.
     fn commit(&mut self, waiting: Waiting) -> Option<()> {
+        let is_sound = self.layers.front().is_some_and(|layer| layer.unit == waiting.unit && layer.is_sound);
+        if is_sound && !self.run.has_list {
+            let effects = waiting.effects?;
+            self.run.count(waiting.unit, true, false);
+            self.settle_lowest();
+            let is_as_told = waiting.runs == 1
+                && !effects.trial.has_deletion()
+                && !effects.trial.changes_account(self.runner.beneficiary());
+            return self.tell(waiting.unit, effects, is_as_told, false);
+        }
         self.unwind();
         let beneficiary = self.runner.beneficiary();
         let holds = |effects: &TrialEffects| self.runner.journal().holds(&effects.trial, beneficiary, effects.tips);
@@ -263,7 +339,7 @@ impl<'l, 'r> Worker<'l, 'r> {
         let is_exact = self.runner.journal_mut().redo(&effects.trial, beneficiary, effects.tips)?;
         self.correct_balances(&mut effects.changes, balances);
         let is_as_told = is_exact && runs == 1 && !effects.trial.has_deletion();
-        self.tell(unit, effects, is_as_told)
+        self.tell(unit, effects, is_as_told, true)
     }
 
     /// Commits a unit that was run in its turn, and whose changes are in the journal.
@@ -272,9 +348,8 @@ impl<'l, 'r> Worker<'l, 'r> {
         assert!(unit == self.applied, "run in its turn");
         self.run.count(unit, !is_again, true);
         let mut effects = waiting.effects?;
-        self.runner.journal_mut().settle();
-        self.expected.clear();
-        self.has_unsettled = false;
+        assert!(self.layers.len() == 1, "nothing is expected below it or above");
+        self.settle_lowest();
         if let Some(changes) = effects.changes.first_mut() {
             // Its tips are in no transaction's changes.
             let beneficiary = self.run.block.header.beneficiary;
@@ -284,17 +359,17 @@ impl<'l, 'r> Worker<'l, 'r> {
                 set_balance_change(changes, beneficiary, after.saturating_sub(tip), after);
             }
         }
-        self.tell(unit, effects, false)
+        self.tell(unit, effects, false, false)
     }
 
-    /// Makes known what a unit did that is now settled here.
-    fn tell(&mut self, unit: usize, effects: TrialEffects, is_as_told: bool) -> Option<()> {
+    /// Makes known what a unit did that is now settled here: as it was estimated, or, if `is_moved`, as it was just done again.
+    fn tell(&mut self, unit: usize, effects: TrialEffects, is_as_told: bool, is_moved: bool) -> Option<()> {
         let TrialEffects { outcomes, trial, tips, changes } = effects;
         let entry: &Entry = &self.run.log[unit];
         if !(is_as_told && entry.is_as_estimated()) {
             // Where the fee recipient's account itself was changed, what it was owed is in it.
             let tip = if trial.changes_account(self.runner.beneficiary()) { U256::ZERO } else { tips };
-            entry.correct(Record::new(self.runner.journal().changes_of(&trial), tip, &self.run.modules));
+            entry.correct(Record::new(self.runner.journal().changes_of(&trial, is_moved), tip, &self.run.modules));
         }
         self.applied = unit + 1;
         self.run.commit(unit);

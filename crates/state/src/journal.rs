@@ -122,6 +122,8 @@ enum Undo {
     Destroyed(u32),
     Nonce(u32, u64),
     Balance(u32, U256),
+    /// By how much the balance was raised by who did not look at it.
+    Credit(u32, U256),
     Slot(u32, U256),
     Transient(u32, U256),
     Code(u32, Box<(B256, Option<Code>)>),
@@ -822,6 +824,10 @@ impl<'r> Journal<'r> {
             }
             Undo::Nonce(id, nonce) => self.accounts[id as usize].info.nonce = nonce,
             Undo::Balance(id, balance) => self.accounts[id as usize].info.balance = balance,
+            Undo::Credit(id, amount) => {
+                let balance = &mut self.accounts[id as usize].info.balance;
+                *balance = balance.saturating_sub(amount);
+            }
             Undo::Slot(id, value) => self.slots[id as usize].value = value,
             Undo::Transient(id, value) => self.transients[id as usize].value = value,
             Undo::Code(id, previous) => {

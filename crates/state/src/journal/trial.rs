@@ -8,8 +8,10 @@
 //! # Layers
 //! A journal with trials is at any time what is settled, and above it what is not: the changes of closed transactions that are still
 //! on trial, those of other threads that are expected ([`Journal::expect_changes`]), a nonce that is foreseen. All of these have their inverse in
-//! one list, and [`Journal::unwind`] takes all of them back. Settled are: what [`Journal::settle`] declares so, a trial done
-//! again, and what is put in ([`Journal::put_changes`]).
+//! one list, and [`Journal::unwind`] takes all of them back. Settled are: what [`Journal::settle_until`] declares so, which has to be what is
+//! lowest; a trial done again; and what is put in ([`Journal::put_changes`]). What nothing above has touched can be put in below it,
+//! and nothing above has to be taken back for that ([`Journal::slip_changes`]): each account and slot has the number of the
+//! last trial or layer that touched it.
 //!
 //! # What is compared
 //! Values, and of balances no more than was looked at: who adds to a balance does not depend on it, and who takes from it depends
@@ -30,6 +32,8 @@ use alloy_primitives::{Address, U256};
 pub(super) struct Notes {
     /// Inverses of what is not settled, of closed transactions.
     history: Vec<Undo>,
+    /// So many of them are of what is settled since.
+    settled: usize,
     /// What was read in this trial, each once.
     accounts: Vec<TriedAccount>,
     slots: Vec<TriedSlot>,
@@ -41,7 +45,13 @@ impl Notes {
         let lasts = |undo: &Undo| {
             matches!(
                 undo,
-                Undo::Exists(_) | Undo::Nonce(..) | Undo::Balance(..) | Undo::Slot(..) | Undo::Code(..) | Undo::Deleted(..)
+                Undo::Exists(_)
+                    | Undo::Nonce(..)
+                    | Undo::Balance(..)
+                    | Undo::Credit(..)
+                    | Undo::Slot(..)
+                    | Undo::Code(..)
+                    | Undo::Deleted(..)
             )
         };
         self.history.extend(undo.drain(..).filter(lasts));
@@ -172,7 +182,7 @@ impl Journal<'_> {
 
     /// From now on what transactions do can't be taken back once they are closed. Everything must be settled.
     pub fn stop_trials(&mut self) -> Result<(), ReadError> {
-        assert!(self.history_len() == 0, "changes are still on trial");
+        assert!(!self.has_history(), "changes are still on trial");
         self.trials = None;
         self.forget_extensions();
         // Of some accounts only slots were heard of.
@@ -185,8 +195,18 @@ impl Journal<'_> {
         Ok(())
     }
 
-    fn history_len(&self) -> usize {
+    fn has_history(&self) -> bool {
+        self.trials.as_ref().is_some_and(|notes| notes.history.len() > notes.settled)
+    }
+
+    /// How long the list of inverses is: where what comes next begins.
+    pub fn history_len(&self) -> usize {
         self.trials.as_ref().map_or(0, |notes| notes.history.len())
+    }
+
+    /// The number of the last trial or layer.
+    pub fn last_trial(&self) -> u32 {
+        self.trial
     }
 
     fn notes(&mut self) -> &mut Notes {
@@ -244,15 +264,23 @@ impl Journal<'_> {
     /// Takes back everything that is not settled.
     pub fn unwind(&mut self) {
         let mut history = core::mem::take(&mut self.notes().history);
-        while let Some(undo) = history.pop() {
+        while history.len() > self.notes().settled {
+            let Some(undo) = history.pop() else { break };
             self.undo_one(undo);
         }
-        self.notes().history = history;
+        history.clear();
+        let notes = self.notes();
+        (notes.history, notes.settled) = (history, 0);
     }
 
-    /// Declares settled what is not.
-    pub fn settle(&mut self) {
-        self.notes().history.clear();
+    /// Declares settled what was done when the list of inverses was not yet so long.
+    pub fn settle_until(&mut self, history_len: usize) {
+        let notes = self.notes();
+        notes.settled = history_len;
+        if notes.settled == notes.history.len() {
+            notes.history.clear();
+            notes.settled = 0;
+        }
     }
 
     /// Whether a trial would go as it did, on what is in the journal now. `paid` and the tips that were added to its balance in
@@ -270,10 +298,20 @@ impl Journal<'_> {
         trial.accounts.iter().all(is_account) && trial.slots.iter().all(is_slot)
     }
 
+    /// Whether a trial would go as it did, and leave every account with the same balance.
+    pub fn holds_exactly(&self, trial: &Trial, paid: AccountId, tips: U256) -> bool {
+        let is_same = |tried: &TriedAccount| {
+            let entry = &self.accounts[tried.id as usize];
+            tried.read.account == entry.exists.then_some(entry.info)
+        };
+        self.holds(trial, paid, tips)
+            && trial.accounts.iter().filter(|tried| tried.is_changed()).all(|tried| tried.id != paid.0 && is_same(tried))
+    }
+
     /// Does a trial's changes again, on what is settled and for which it holds. Whether everything came out to the last wei
     /// as in the trial; `None` where a balance would not be one, with nothing in order then.
     pub fn redo(&mut self, trial: &Trial, paid: AccountId, tips: U256) -> Option<bool> {
-        assert!(self.history_len() == 0, "done again on what is settled");
+        assert!(!self.has_history(), "done again on what is settled");
         let mut is_exact = true;
         for tried in trial.accounts.iter().filter(|tried| tried.is_changed()) {
             let entry = &mut self.accounts[tried.id as usize];
@@ -320,6 +358,18 @@ impl Journal<'_> {
         credit(&mut self.accounts[id.0 as usize], id.0, amount, |_| ());
     }
 
+    /// Begins a layer of what is expected.
+    pub fn begin_layer(&mut self) {
+        self.trial += 1;
+    }
+
+    /// Notes that the layer that has begun depends on all that a trial read.
+    pub fn touch_all_of(&mut self, trial: &Trial) {
+        let layer = self.trial;
+        trial.accounts.iter().for_each(|tried| self.accounts[tried.id as usize].read_in = layer);
+        trial.slots.iter().for_each(|tried| self.slots[tried.id as usize].read_in = layer);
+    }
+
     /// Makes the account loaded without depending on it.
     pub fn make_known(&mut self, id: AccountId) -> Result<(), ReadError> {
         if self.accounts[id.0 as usize].loaded { Ok(()) } else { self.read_account(id) }
@@ -329,7 +379,9 @@ impl Journal<'_> {
     pub fn foresee_nonce(&mut self, address: &Address, nonce: u64) -> Result<(), ReadError> {
         let id = self.account_id(address);
         self.make_known(id)?;
+        let layer = self.trial;
         let entry = &mut self.accounts[id.0 as usize];
+        entry.read_in = layer;
         if entry.exists && entry.info.nonce != nonce {
             let undo = Undo::Nonce(id.0, entry.info.nonce);
             entry.info.nonce = nonce;
@@ -338,8 +390,8 @@ impl Journal<'_> {
         Ok(())
     }
 
-    /// What a trial changed, as the journal has it now: at the trial's end or after it was done again.
-    pub fn changes_of(&self, trial: &Trial) -> Changes {
+    /// What a trial changed. `is_moved`: it was just done again, and balances are what they are now.
+    pub fn changes_of(&self, trial: &Trial, is_moved: bool) -> Changes {
         let mut changes = Changes { codes: trial.codes.iter().map(|(_, code)| code.clone()).collect(), ..Changes::default() };
         changes.accounts.reserve_exact(trial.accounts.iter().filter(|tried| tried.is_changed()).count());
         for tried in trial.accounts.iter().filter(|tried| tried.is_changed()) {
@@ -348,16 +400,19 @@ impl Journal<'_> {
                 address,
                 base: self.account_bases[tried.id as usize].account,
                 before: tried.read.account,
-                after: exists.then_some(info),
+                after: if is_moved { exists.then_some(info) } else { tried.after },
                 is_wiped: tried.is_wiped(),
             });
         }
+        let has_wiped = trial.accounts.iter().any(TriedAccount::is_wiped);
         changes.slots.reserve_exact(trial.slots.iter().filter(|tried| tried.before != tried.after).count());
         for tried in trial.slots.iter().filter(|tried| tried.before != tried.after) {
             let slot = &self.slots[tried.id as usize];
-            let entry = &self.accounts[slot.account as usize];
-            if slot.generation == entry.generation {
-                let (address, base, after) = (entry.address, slot.base, slot.value);
+            let is_wiped = |account: &TriedAccount| {
+                account.id == slot.account && account.is_wiped() && account.generation_after != slot.generation
+            };
+            if !has_wiped || !trial.accounts.iter().any(is_wiped) {
+                let (address, base, after) = (self.accounts[slot.account as usize].address, slot.base, tried.after);
                 changes.slots.push(ChangedSlot { address, slot: slot.key, base, after });
             }
         }
@@ -434,11 +489,8 @@ impl Journal<'_> {
         }
     }
 
-    /// Puts in what a trial of this journal is expected to change, until it is taken back.
+    /// Puts in what a trial of this journal is expected to change, until it is taken back. Nothing may be deleted by it.
     pub fn expect_trial(&mut self, trial: &Trial) {
-        if trial.has_deletion() {
-            return;
-        }
         for tried in trial.accounts.iter().filter(|tried| tried.is_changed()) {
             if let Some(after) = tried.after {
                 let code = trial.codes.iter().find(|(id, _)| *id == tried.id).map(|(_, code)| code.clone());
@@ -451,7 +503,9 @@ impl Journal<'_> {
     }
 
     fn expect_account(&mut self, id: u32, before: Option<Account>, after: Account, code: Option<Code>) {
+        let layer = self.trial;
         let entry = &mut self.accounts[id as usize];
+        entry.read_in = layer;
         let history = &mut self.trials.as_mut().expect("trials were started").history;
         let then = before.unwrap_or_default().balance;
         let balance = entry.info.balance.saturating_add(after.balance).saturating_sub(then);
@@ -474,7 +528,9 @@ impl Journal<'_> {
     }
 
     fn expect_slot(&mut self, id: u32, after: U256) {
+        let layer = self.trial;
         let slot = &mut self.slots[id as usize];
+        slot.read_in = layer;
         if slot.value != after {
             let undo = Undo::Slot(id, slot.value);
             slot.value = after;
@@ -484,22 +540,12 @@ impl Journal<'_> {
 
     /// Puts in what another journal has settled; `located` where that is known. Nothing here may be unsettled.
     pub fn put_changes(&mut self, changes: &Changes, located: Option<&Located>) {
-        assert!(self.history_len() == 0, "put in on what is settled");
-        let is_current = |located: &&Located| {
-            located.slots.iter().all(|id| {
-                let slot = &self.slots[*id as usize];
-                slot.generation == self.accounts[slot.account as usize].generation
-            })
-        };
-        if let Some(located) = located.filter(is_current)
+        assert!(!self.has_history(), "put in on what is settled");
+        if let Some(located) = located
             && !changes.has_deletion()
+            && self.is_current(located)
         {
-            for (changed, id) in changes.accounts.iter().zip(&located.accounts) {
-                self.put_account(*id, changed, changes);
-            }
-            for (changed, id) in changes.slots.iter().zip(&located.slots) {
-                self.slots[*id as usize].value = changed.after;
-            }
+            self.put_located(changes, located);
             return;
         }
         for changed in &changes.accounts {
@@ -513,6 +559,43 @@ impl Journal<'_> {
             let id = self.locate_slot(changed, &mut last);
             self.slots[id as usize].value = changed.after;
         }
+    }
+
+    fn is_current(&self, located: &Located) -> bool {
+        located.slots.iter().all(|id| {
+            let slot = &self.slots[*id as usize];
+            slot.generation == self.accounts[slot.account as usize].generation
+        })
+    }
+
+    fn put_located(&mut self, changes: &Changes, located: &Located) {
+        for (changed, id) in changes.accounts.iter().zip(&located.accounts) {
+            self.put_account(*id, changed, changes);
+        }
+        for (changed, id) in changes.slots.iter().zip(&located.slots) {
+            self.slots[*id as usize].value = changed.after;
+        }
+    }
+
+    /// Puts in what another journal has settled, with its tip, below all that is not settled here, if nothing of that touched any of
+    /// it: it was put in by trials and layers from `first` on. Whether that is so; if not, nothing was done.
+    pub fn slip_changes(
+        &mut self,
+        changes: &Changes,
+        located: &Located,
+        first: u32,
+        (paid, tip): (AccountId, U256),
+    ) -> bool {
+        let is_untouched = located.accounts.iter().all(|id| *id != paid.0 && self.accounts[*id as usize].read_in < first)
+            && located.slots.iter().all(|id| self.slots[*id as usize].read_in < first)
+            && self.accounts[paid.0 as usize].read_in < first
+            && self.accounts[paid.0 as usize].exists;
+        if !is_untouched || changes.has_deletion() || !self.is_current(located) {
+            return false;
+        }
+        self.put_located(changes, located);
+        self.credit_settled(paid, tip);
+        true
     }
 
     fn put_account(&mut self, id: u32, changed: &ChangedAccount, changes: &Changes) {
@@ -530,7 +613,7 @@ impl Journal<'_> {
 
     /// Adds a settled tip to the balance of an account that is loaded.
     pub fn put_tip(&mut self, id: AccountId, amount: U256) {
-        assert!(self.history_len() == 0, "put in on what is settled");
+        assert!(!self.has_history(), "put in on what is settled");
         self.credit_settled(id, amount);
     }
 }
@@ -544,7 +627,7 @@ fn credit(entry: &mut AccountEntry, id: u32, amount: U256, mut keep: impl FnMut(
         keep(Undo::Exists(id));
         entry.exists = true;
     }
-    keep(Undo::Balance(id, entry.info.balance));
+    keep(Undo::Credit(id, amount));
     entry.info.balance = entry.info.balance.saturating_add(amount);
 }
 
