@@ -76,15 +76,6 @@ pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: imp
     }
 }
 
-/// Runs `work` on one of the threads that [`beside`] has for so many, some time; here, where there are none.
-pub(crate) fn in_background(threads: NonZeroUsize, work: impl FnOnce() + Send + 'static) {
-    let others = threads.get().min(MAX_THREADS) - 1;
-    match if others > 0 { BLOCK_POOLS.get(others) } else { None } {
-        Some(pool) => pool.spawn(work),
-        None => work(),
-    }
-}
-
 /// Runs `work` on so many threads, this one among them, and comes back when all have. It may be run on fewer: whatever is to be
 /// done must be done by any one of them that keeps at it.
 pub(crate) fn on_threads(threads: NonZeroUsize, work: impl Fn() + Sync) {

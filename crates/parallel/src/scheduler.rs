@@ -31,7 +31,7 @@
 //! Whatever goes wrong here, the block is executed again by one thread from the beginning, whose error is the answer: an invalid block
 //! is refused for the same reason whoever refuses it.
 
-use crate::pool::{beside, in_background};
+use crate::pool::beside;
 use crate::record::{Record, changes_of_diff};
 use crate::strategy::Strategy;
 use crate::sync::{
@@ -161,8 +161,6 @@ struct Tally {
 struct Flags {
     /// Whether somebody compares the block's body with its header.
     is_body_taken: AtomicBool,
-    /// Whether somebody puts the changes in order.
-    is_diff_taken: AtomicBool,
     /// Whether one thread goes on alone.
     is_over: AtomicBool,
     /// Whether something went wrong.
@@ -192,23 +190,16 @@ pub(crate) fn run(
     }
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
     let modules = chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
-    let mut run = Run::new(block, senders, modules, strategy, rules.has_access_lists);
+    let run = Run::new(block, senders, modules, strategy, rules.has_access_lists);
     let begun = OnceLock::default();
     let runner = || TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(strategy.tier);
-    let diff = Mutex::new(None);
-    let (mut outcome, counts, runner) = beside(
+    let result = beside(
         strategy.threads,
         || {
             let _guard = OnPanic(|| run.fail());
             run.check_body(rules);
             let Some(begun) = run.wait_for_beginning(&begun) else { return };
-            let runner = run.work(runner(), begun, None);
-            // While the caller writes receipts and ends the block, somebody puts the changes in order.
-            if let Some(runner) = runner.filter(|_| run.is_complete())
-                && !run.flags.0.is_diff_taken.swap(true, Ordering::Relaxed)
-            {
-                *lock(&diff) = Some(runner.journal().diff());
-            }
+            run.work(runner(), begun, None);
         },
         || {
             let _guard = OnPanic(|| run.fail());
@@ -218,24 +209,13 @@ pub(crate) fn run(
                 return None;
             }
             let _ = begun.set(changes_of_diff(&executor.take_diff()));
-            executor.reserve(block.transactions.len());
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;
             run.check_body(rules);
             run.finish(chain, receipts, runner)
         },
-    )?;
-    if run.flags.0.has_failed.load(Ordering::Acquire) {
-        return None;
-    }
-    if let Some(runner) = runner {
-        let transactions = lock(&diff).take().unwrap_or_else(|| runner.journal().diff());
-        outcome.diff = transactions.followed_by(outcome.diff);
-    }
-    // Freeing what the threads told each other is nothing that the caller has to wait for.
-    let log = std::mem::take(&mut run.log);
-    in_background(strategy.threads, move || drop(log));
-    Some((outcome, counts))
+    );
+    if run.flags.0.has_failed.load(Ordering::Acquire) { None } else { result }
 }
 
 /// Keys the journals' hash tables. No result depends on it.
@@ -301,17 +281,18 @@ impl<'a> Run<'a> {
             };
             match has_run {
                 None => self.fail(),
-                Some(true) => idle = 0,
-                Some(false) if worker.renew_one() => idle = 0,
-                Some(false) => idle += 1,
+                Some(has_run) if has_run || worker.renew_one() => {
+                    idle = 0;
+                    continue;
+                }
+                Some(_) => (),
             }
+            idle += 1;
+            // There is nothing better to do.
             if let Some(receipts) = &mut receipts
                 && self.write_receipts(receipts).is_none()
             {
                 self.fail();
-            }
-            if idle == 0 {
-                continue;
             }
             if idle < SPINS { spin_loop() } else { yield_now() }
         }
@@ -354,15 +335,10 @@ impl<'a> Run<'a> {
         self.flags.0.is_over.store(true, Ordering::Release);
     }
 
-    /// Whether all is committed.
-    fn is_complete(&self) -> bool {
-        !self.flags.0.has_failed.load(Ordering::Acquire) && self.committed() == self.units.len()
-    }
-
     /// What came before the transactions. `None` where there is nothing left to do.
     fn wait_for_beginning<'b>(&self, begun: &'b OnceLock<Changes>) -> Option<&'b Changes> {
         loop {
-            if self.is_complete() || self.is_over() {
+            if self.committed() == self.units.len() || self.is_over() {
                 return None;
             }
             match begun.get() {
@@ -426,14 +402,13 @@ impl<'a> Run<'a> {
         Some(())
     }
 
-    /// Takes what was committed to the executor, and runs what was not. Where the runner comes back, the outcome lacks what it
-    /// changed.
+    /// Takes what was committed to the executor, and runs what was not.
     fn finish<'r>(
         &self,
         chain: &ChainSpec,
         mut receipts: Receipts<'r>,
         runner: TxRunner<'r>,
-    ) -> Option<(Outcome, Counts, Option<TxRunner<'r>>)> {
+    ) -> Option<(Outcome, Counts)> {
         if self.flags.0.has_failed.load(Ordering::Acquire) {
             return None;
         }
@@ -455,15 +430,17 @@ impl<'a> Run<'a> {
             by_list: 0,
         };
         let mut executor = receipts.executor;
-        if self.has_list {
+        let outcome = if self.has_list {
             self.list(&mut executor, committed)?;
-        }
-        if self.has_list || counts.alone == 0 {
-            let outcome = self.end(executor.go_on_over(chain, &JournalReader(runner.journal())), rest)?;
-            return Some((outcome, counts, Some(runner)));
-        }
-        executor.go_on_from(runner);
-        Some((self.end(executor, rest)?, counts, None))
+            let settled = JournalReader(runner.journal());
+            let mut outcome = self.end(executor.go_on_over(chain, &settled), rest)?;
+            outcome.diff = runner.journal().diff().then(&outcome.diff);
+            outcome
+        } else {
+            executor.go_on_from(runner);
+            self.end(executor, rest)?
+        };
+        Some((outcome, counts))
     }
 
     /// Lists what committed units read and changed.

@@ -51,31 +51,22 @@ impl Diff {
 
     /// This diff and then `later`, which begins where this one ends, as one diff. What returned to its old value is left out.
     pub fn then(&self, later: &Self) -> Self {
-        self.clone().followed_by(later.clone())
-    }
-
-    /// As [`Diff::then`], of values that nobody needs any more.
-    pub fn followed_by(self, later: Self) -> Self {
-        if later.is_empty() {
-            return self;
-        }
         let mut accounts = Vec::with_capacity(self.accounts.len() + later.accounts.len());
-        let (mut first, mut second) = (self.accounts.into_iter().peekable(), later.accounts.into_iter().peekable());
+        let (mut first, mut second) = (self.accounts.iter().peekable(), later.accounts.iter().peekable());
         loop {
             let account = match (first.peek(), second.peek()) {
                 (None, None) => break,
-                (Some(_), None) => first.next(),
-                (None, Some(_)) => second.next(),
+                (Some(_), None) => first.next().cloned(),
+                (None, Some(_)) => second.next().cloned(),
                 (Some(a), Some(b)) => match a.address.cmp(&b.address) {
-                    Ordering::Less => first.next(),
-                    Ordering::Greater => second.next(),
-                    Ordering::Equal => first.next().zip(second.next()).and_then(|(a, b)| a.then(&b)),
+                    Ordering::Less => first.next().cloned(),
+                    Ordering::Greater => second.next().cloned(),
+                    Ordering::Equal => first.next().zip(second.next()).and_then(|(a, b)| a.then(b)),
                 },
             };
             accounts.extend(account);
         }
-        let mut codes = self.codes;
-        codes.extend(later.codes);
+        let mut codes: Vec<Code> = self.codes.iter().chain(&later.codes).cloned().collect();
         codes.sort_unstable_by_key(Code::hash);
         codes.dedup();
         Self { accounts, codes }
