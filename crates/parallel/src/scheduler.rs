@@ -209,6 +209,7 @@ pub(crate) fn run(
                 return None;
             }
             let _ = begun.set(changes_of_diff(&executor.take_diff()));
+            executor.reserve(block.transactions.len());
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;
             run.check_body(rules);

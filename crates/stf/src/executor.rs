@@ -188,6 +188,11 @@ impl<'r> BlockExecutor<'r> {
         self
     }
 
+    /// Makes room for so many receipts.
+    pub fn reserve(&mut self, transactions: usize) {
+        self.receipts.reserve(transactions);
+    }
+
     /// Shows every step to `tracer`.
     pub fn with_tracer(mut self, tracer: &'r mut dyn Tracer) -> Self {
         self.vm = self.vm.with_tracer(tracer);
@@ -278,6 +283,7 @@ impl<'r> BlockExecutor<'r> {
 
     /// Runs a block from begin to end, one transaction after the other. Its body is not compared with its header.
     pub fn run(mut self, block: &Block, senders: &[Address]) -> Result<Outcome, BlockError> {
+        self.reserve(block.transactions.len());
         self.begin()?;
         for (index, (transaction, sender)) in block.transactions.iter().zip(senders).enumerate() {
             self.transaction(transaction, *sender).map_err(|error| BlockError::of_transaction(index, error))?;
