@@ -8,6 +8,7 @@ mod execute;
 mod explore;
 #[cfg(test)]
 mod interleavings;
+mod lanes;
 mod list;
 mod pool;
 mod record;

@@ -7,7 +7,8 @@
 //! a thread learns what others did from their records (`record`) and keeps what it knows in a journal of its own.
 //!
 //! Units are taken in the order of the block, but for those that may use much of its gas: they come first, so that no thread
-//! is left with a long one when the others are through.
+//! is left with a long one when the others are through. Where those to one contract are in each other's way, one thread takes
+//! them all (`lanes`).
 //!
 //! # Why the outcome is that of one thread
 //! Units are committed in their order, each by the thread that ran it. When it is a unit's turn, that thread has put in all
@@ -31,6 +32,7 @@
 //! Whatever goes wrong here, the block is executed again by one thread from the beginning, whose error is the answer: an invalid block
 //! is refused for the same reason whoever refuses it.
 
+use crate::lanes::Lanes;
 use crate::pool::beside;
 use crate::record::{Record, changes_of_diff};
 use crate::strategy::Strategy;
@@ -124,6 +126,7 @@ pub(crate) struct Run<'a> {
     order: Vec<usize>,
     /// For each transaction the unit of the previous one of its sender, if that is another unit.
     pub previous: Vec<Option<usize>>,
+    lanes: Lanes,
     /// The addresses of the chain's native modules.
     pub modules: Vec<Address>,
     pub log: Vec<Entry>,
@@ -136,6 +139,8 @@ pub(crate) struct Run<'a> {
     committed: Line<AtomicUsize>,
     tally: Line<Tally>,
     flags: Line<Flags>,
+    /// Threads that have come.
+    threads: Line<AtomicUsize>,
     /// Threads that are at work.
     working: Line<AtomicUsize>,
 }
@@ -243,6 +248,7 @@ impl<'a> Run<'a> {
             senders,
             previous,
             modules,
+            lanes: Lanes::new(block, &units, strategy.threads.get()),
             log: units.iter().map(|_| Entry::default()).collect(),
             order: order_of(block, &units),
             units,
@@ -252,6 +258,7 @@ impl<'a> Run<'a> {
             committed: Line::default(),
             tally: Line::default(),
             flags: Line(Flags { is_body_taken: AtomicBool::new(strategy.is_body_known), ..Flags::default() }),
+            threads: Line::default(),
             working: Line::default(),
         }
     }
@@ -268,7 +275,8 @@ impl<'a> Run<'a> {
             self.fail();
             return None;
         }
-        let mut worker = Worker::new(self, runner);
+        let thread = self.threads.0.fetch_add(1, Ordering::Relaxed);
+        let mut worker = Worker::new(self, thread, runner);
         let at_work = Counted::new(&self.working.0);
         let mut idle = 0;
         while !self.is_over() {
@@ -350,7 +358,8 @@ impl<'a> Run<'a> {
     }
 
     /// Counts a unit, and ends the run of many threads where they are of no use.
-    pub fn count(&self, unit: usize, is_ahead: bool, was_in_turn: bool) {
+    pub fn count(&self, unit: usize, thread: usize, is_ahead: bool, was_in_turn: bool) {
+        self.lanes.count(unit, thread, !is_ahead);
         let transactions = self.units[unit].len();
         let tally = &self.tally.0;
         let add =
@@ -379,15 +388,29 @@ impl<'a> Run<'a> {
         self.flags.0.paused_until.store(unit + (FIRST_PAUSE << (2 * pauses)), Ordering::Relaxed);
     }
 
-    /// Takes the next unit that may be run by who has put in so many.
-    pub fn take(&self, applied: usize) -> Option<usize> {
+    /// Takes the next unit that may be run by a thread which has put in so many.
+    pub fn take(&self, thread: usize, applied: usize) -> Option<usize> {
         let end = self.units.len().min(applied + self.max_ahead);
         let paused_until = self.flags.0.paused_until.load(Ordering::Relaxed);
         let take = |next: usize| {
             let may_run = next < end && (self.order[next] >= paused_until || self.order[next] <= self.committed());
             may_run.then_some(next + 1)
         };
-        self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|next| self.order[next])
+        loop {
+            let next = self.next.0.load(Ordering::Relaxed);
+            let first = self.order.get(next).copied().unwrap_or(end).min(end);
+            if let Some(unit) = self.lanes.take_own(thread, first) {
+                return Some(unit);
+            }
+            let Ok(place) = self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else {
+                // Nobody is to wait for the owner of a lane.
+                let unit = self.committed();
+                return self.lanes.take_any(unit).then_some(unit);
+            };
+            if !self.lanes.leave(self.order[place], thread) {
+                return Some(self.order[place]);
+            }
+        }
     }
 
     /// Writes the receipts of units that are committed, as far as there are. `None` where the block has no room for a transaction.

@@ -58,6 +58,8 @@ struct Waiting {
 /// See the module's documentation.
 pub(crate) struct Worker<'l, 'r> {
     run: &'l Run<'l>,
+    /// Its number.
+    thread: usize,
     pub runner: TxRunner<'r>,
     /// By unit.
     waiting: VecDeque<Waiting>,
@@ -76,10 +78,11 @@ pub(crate) struct Worker<'l, 'r> {
 
 impl<'l, 'r> Worker<'l, 'r> {
     /// A thread that has done nothing. The runner's journal has what the block began with.
-    pub fn new(run: &'l Run<'l>, runner: TxRunner<'r>) -> Self {
+    pub fn new(run: &'l Run<'l>, thread: usize, runner: TxRunner<'r>) -> Self {
         let located = std::iter::repeat_with(|| None).take(run.units.len()).collect();
         Self {
             run,
+            thread,
             waiting: VecDeque::new(),
             applied: 0,
             layers: VecDeque::new(),
@@ -318,7 +321,7 @@ impl<'l, 'r> Worker<'l, 'r> {
         let is_sound = self.layers.front().is_some_and(|layer| layer.unit == waiting.unit && layer.is_sound);
         if is_sound && !self.run.has_list {
             let effects = waiting.effects?;
-            self.run.count(waiting.unit, true, false);
+            self.run.count(waiting.unit, self.thread, true, false);
             self.settle_lowest();
             let is_as_told = waiting.runs == 1
                 && !effects.trial.has_deletion()
@@ -334,7 +337,7 @@ impl<'l, 'r> Worker<'l, 'r> {
         }
         let Waiting { unit, effects, runs, .. } = waiting;
         let mut effects = effects?;
-        self.run.count(unit, true, false);
+        self.run.count(unit, self.thread, true, false);
         let balances = self.balances(&effects);
         let is_exact = self.runner.journal_mut().redo(&effects.trial, beneficiary, effects.tips)?;
         self.correct_balances(&mut effects.changes, balances);
@@ -346,7 +349,7 @@ impl<'l, 'r> Worker<'l, 'r> {
     fn commit_in_place(&mut self, waiting: Waiting, is_again: bool) -> Option<()> {
         let unit = waiting.unit;
         assert!(unit == self.applied, "run in its turn");
-        self.run.count(unit, !is_again, true);
+        self.run.count(unit, self.thread, !is_again, true);
         let mut effects = waiting.effects?;
         assert!(self.layers.len() == 1, "nothing is expected below it or above");
         self.settle_lowest();
@@ -419,7 +422,7 @@ impl<'l, 'r> Worker<'l, 'r> {
 
     /// Takes the next unit, if there is one near enough, and runs it; whether there was one.
     pub fn run_next(&mut self) -> Option<bool> {
-        match self.run.take(self.applied) {
+        match self.run.take(self.thread, self.applied) {
             Some(unit) => self.run_first(unit).map(|()| true),
             None => Some(false),
         }

@@ -1,0 +1,111 @@
+//! Transactions to the same contract, where they are in each other's way.
+//!
+//! A unit's lane is the receiver of its first transaction. Most lanes are only a name: whoever is free takes the next unit. But
+//! where the units of a lane keep having to be run again in their turn, each seems to need what the one before it did; and a
+//! thread that runs them one after the other finds that in its own journal, before anybody else has heard of it. So such a lane gets an
+//! owner, and who comes across one of its units leaves it to him and takes the next. Nobody waits for an owner: a unit whose turn
+//! it is is taken by whoever has nothing to do.
+
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use alloy_primitives::Address;
+use alloy_primitives::map::AddressMap;
+use rialto_stf::Block;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// A lane gets an owner after so many units that had to be run again.
+const AGAIN: usize = 2;
+
+/// Units of one receiver.
+#[derive(Default)]
+struct Lane {
+    /// Committed units. Only who has the turn writes these two.
+    units: AtomicUsize,
+    /// Of these, those that had to be run again.
+    again: AtomicUsize,
+    /// The number of the thread that runs its units, plus one.
+    owner: AtomicUsize,
+}
+
+/// See the module's documentation.
+pub(crate) struct Lanes {
+    /// Of each unit.
+    lane_of: Vec<u32>,
+    lanes: Vec<Lane>,
+    /// What was left to each thread.
+    left: Vec<Mutex<BTreeSet<usize>>>,
+    /// Units that were left to somebody and not taken yet.
+    left_count: AtomicUsize,
+}
+
+impl Lanes {
+    /// The lanes of a block in units, for so many threads.
+    pub fn new(block: &Block, units: &[Range<usize>], threads: usize) -> Self {
+        let mut lanes = AddressMap::<u32>::default();
+        let mut lane_of = |unit: &Range<usize>| {
+            let to = block.transactions[unit.start].to.unwrap_or(Address::ZERO);
+            let next = lanes.len() as u32;
+            *lanes.entry(to).or_insert(next)
+        };
+        let lane_of: Vec<u32> = units.iter().map(&mut lane_of).collect();
+        Self {
+            lane_of,
+            lanes: std::iter::repeat_with(Lane::default).take(lanes.len()).collect(),
+            left: std::iter::repeat_with(Mutex::default).take(threads).collect(),
+            left_count: AtomicUsize::default(),
+        }
+    }
+
+    fn lane(&self, unit: usize) -> &Lane {
+        &self.lanes[self.lane_of[unit] as usize]
+    }
+
+    /// Counts a unit that `thread` commits.
+    pub fn count(&self, unit: usize, thread: usize, is_again: bool) {
+        let lane = self.lane(unit);
+        let count = |counter: &AtomicUsize, more: usize| {
+            let count = counter.load(Ordering::Relaxed) + more;
+            counter.store(count, Ordering::Relaxed);
+            count
+        };
+        let (units, again) = (count(&lane.units, 1), count(&lane.again, usize::from(is_again)));
+        if is_again && again >= AGAIN && again * 2 >= units && lane.owner.load(Ordering::Relaxed) == 0 {
+            lane.owner.store(thread + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves a unit to the owner of its lane, if that is another thread; whether it did.
+    pub fn leave(&self, unit: usize, thread: usize) -> bool {
+        let owner = self.lane(unit).owner.load(Ordering::Relaxed);
+        if owner == 0 || owner == thread + 1 {
+            return false;
+        }
+        lock(&self.left[owner - 1]).insert(unit);
+        self.left_count.fetch_add(1, Ordering::Release);
+        true
+    }
+
+    /// Takes the first unit that was left to `thread`, if it comes before `end`.
+    pub fn take_own(&self, thread: usize, end: usize) -> Option<usize> {
+        if self.left_count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut left = lock(&self.left[thread]);
+        let first = *left.first().filter(|first| **first < end)?;
+        left.remove(&first);
+        self.left_count.fetch_sub(1, Ordering::Release);
+        Some(first)
+    }
+
+    /// Takes a unit, if it was left to anybody.
+    pub fn take_any(&self, unit: usize) -> bool {
+        if self.left_count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let is_taken = self.left.iter().any(|left| lock(left).remove(&unit));
+        if is_taken {
+            self.left_count.fetch_sub(1, Ordering::Release);
+        }
+        is_taken
+    }
+}
