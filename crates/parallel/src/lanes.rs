@@ -109,3 +109,40 @@ impl Lanes {
         is_taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_stf::Transaction;
+
+    #[test]
+    fn a_lane_in_its_own_way_gets_an_owner_and_no_unit_is_lost() {
+        let to = |number: u8| Transaction { to: Some(Address::with_last_byte(number)), ..Transaction::default() };
+        let block = Block { transactions: [1, 1, 2, 1, 2, 1].map(to).to_vec(), ..Block::default() };
+        let units: Vec<Range<usize>> = (0..6).map(|unit| unit..unit + 1).collect();
+        let lanes = Lanes::new(&block, &units, 2);
+        lanes.count(0, 0, true);
+        assert!(!lanes.leave(1, 1), "once is not enough");
+        lanes.count(1, 0, true);
+        let rows = [("another's", 3, 1, true), ("the owner's", 3, 0, false), ("of another lane", 4, 1, false)];
+        for (name, unit, thread, is_left) in rows {
+            assert_eq!(lanes.leave(unit, thread), is_left, "{name}");
+        }
+        assert!(lanes.leave(5, 1));
+        assert_eq!((lanes.take_own(1, 6), lanes.take_own(0, 3), lanes.take_own(0, 6)), (None, None, Some(3)));
+        assert!(lanes.take_any(5) && !lanes.take_any(5) && !lanes.take_any(3));
+        assert_eq!((lanes.take_own(0, 6), lanes.left_count.load(Ordering::Relaxed)), (None, 0));
+    }
+
+    #[test]
+    fn a_lane_that_is_seldom_in_its_own_way_has_no_owner() {
+        let block = Block { transactions: vec![Transaction::default(); 8], ..Block::default() };
+        let units: Vec<Range<usize>> = (0..8).map(|unit| unit..unit + 1).collect();
+        let lanes = Lanes::new(&block, &units, 2);
+        [false, true, false, false, true, false]
+            .iter()
+            .enumerate()
+            .for_each(|(unit, again)| lanes.count(unit, 1, *again));
+        assert!(!lanes.leave(7, 0));
+    }
+}

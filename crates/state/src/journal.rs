@@ -427,8 +427,14 @@ impl<'r> Journal<'r> {
         if amount.is_zero() {
             return true;
         }
+        let Account { nonce, balance, code_hash } = self.accounts[id.0 as usize].info;
+        let left = balance.checked_sub(amount);
+        if nonce == 0 && code_hash == KECCAK256_EMPTY {
+            // Whether anything is left decides whether it is empty, and deleted (EIP-161).
+            self.account_bases[id.0 as usize].balance_slack = None;
+            return left.is_some();
+        }
         let base = &mut self.account_bases[id.0 as usize];
-        let left = self.accounts[id.0 as usize].info.balance.checked_sub(amount);
         base.balance_slack = base.balance_slack.and_then(|slack| left.map(|left| slack.min(left)));
         left.is_some()
     }

@@ -25,8 +25,8 @@ pub use code::{Code, DELEGATION_PREFIX};
 pub use diff::{AccountDiff, Diff, SlotDiff};
 pub use footprint::{AccountRead, AccountUse, Footprint, SlotUse};
 pub use journal::{
-    AccountEntry, AccountId, ChangedAccount, ChangedSlot, Changes, Checkpoint, Extension, Journal, JournalReader, Located,
-    SlotEntry, SlotId, SlotLook, Trial, TxChange, TxChanges,
+    AccountEntry, AccountId, ChangedAccount, ChangedSlot, Changes, Checkpoint, Extension, Journal, JournalReader,
+    Located, SlotEntry, SlotId, SlotLook, Trial, TxChange, TxChanges,
 };
 pub use log::{Log, Topics};
 pub use memory::{MemoryAccount, MemoryState};

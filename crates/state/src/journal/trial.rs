@@ -305,7 +305,11 @@ impl Journal<'_> {
             tried.read.account == entry.exists.then_some(entry.info)
         };
         self.holds(trial, paid, tips)
-            && trial.accounts.iter().filter(|tried| tried.is_changed()).all(|tried| tried.id != paid.0 && is_same(tried))
+            && trial
+                .accounts
+                .iter()
+                .filter(|tried| tried.is_changed())
+                .all(|tried| tried.id != paid.0 && is_same(tried))
     }
 
     /// Does a trial's changes again, on what is settled and for which it holds. Whether everything came out to the last wei
@@ -392,7 +396,8 @@ impl Journal<'_> {
 
     /// What a trial changed. `is_moved`: it was just done again, and balances are what they are now.
     pub fn changes_of(&self, trial: &Trial, is_moved: bool) -> Changes {
-        let mut changes = Changes { codes: trial.codes.iter().map(|(_, code)| code.clone()).collect(), ..Changes::default() };
+        let mut changes =
+            Changes { codes: trial.codes.iter().map(|(_, code)| code.clone()).collect(), ..Changes::default() };
         changes.accounts.reserve_exact(trial.accounts.iter().filter(|tried| tried.is_changed()).count());
         for tried in trial.accounts.iter().filter(|tried| tried.is_changed()) {
             let AccountEntry { address, info, exists, .. } = self.accounts[tried.id as usize];
@@ -586,10 +591,11 @@ impl Journal<'_> {
         first: u32,
         (paid, tip): (AccountId, U256),
     ) -> bool {
-        let is_untouched = located.accounts.iter().all(|id| *id != paid.0 && self.accounts[*id as usize].read_in < first)
-            && located.slots.iter().all(|id| self.slots[*id as usize].read_in < first)
-            && self.accounts[paid.0 as usize].read_in < first
-            && self.accounts[paid.0 as usize].exists;
+        let is_untouched =
+            located.accounts.iter().all(|id| *id != paid.0 && self.accounts[*id as usize].read_in < first)
+                && located.slots.iter().all(|id| self.slots[*id as usize].read_in < first)
+                && self.accounts[paid.0 as usize].read_in < first
+                && self.accounts[paid.0 as usize].exists;
         if !is_untouched || changes.has_deletion() || !self.is_current(located) {
             return false;
         }
