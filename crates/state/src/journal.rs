@@ -33,7 +33,7 @@ use crate::{
     Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, SlotDiff, SlotUse,
     StateReader,
 };
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, address};
 use core::any::Any;
 use core::hash::{BuildHasher, Hasher};
@@ -1034,18 +1034,28 @@ impl<'r> Journal<'r> {
     pub fn diff(&self) -> Diff {
         assert!(self.undo.is_empty(), "a transaction is still open");
         let mut changed_slots: Vec<&SlotEntry> = self.slots.iter().filter(|slot| self.is_changed_slot(slot)).collect();
-        changed_slots.sort_unstable_by_key(|slot| (self.address_of(slot), slot.key));
-        let mut order: Vec<u32> = (0..self.accounts.len() as u32).collect();
-        order.sort_unstable_by_key(|&id| self.accounts[id as usize].address);
+        let mut places = vec![u32::MAX; self.accounts.len()];
+        changed_slots.iter().for_each(|slot| places[slot.account as usize] = 0);
+        let is_changed = |(id, (entry, base)): &(usize, (&AccountEntry, &Base))| {
+            places[*id] == 0 || entry.generation > 0 || base.account != entry.exists.then_some(entry.info)
+        };
+        let entries = self.accounts.iter().zip(&self.account_bases).enumerate().filter(is_changed);
+        let mut order: Vec<(Address, u32)> = entries.map(|(id, (entry, _))| (entry.address, id as u32)).collect();
+        order.sort_unstable();
+        for (place, (_, id)) in (0..).zip(&order) {
+            places[*id as usize] = place;
+        }
+        changed_slots.sort_unstable_by_key(|slot| (places[slot.account as usize], slot.key));
 
-        let mut diff = Diff::default();
-        let mut slots = changed_slots.into_iter().peekable();
-        for id in order {
+        let mut diff = Diff { accounts: Vec::with_capacity(order.len()), codes: Vec::new() };
+        let mut slots = changed_slots.as_slice();
+        for (_, id) in order {
             let entry = &self.accounts[id as usize];
-            let mut storage = Vec::new();
-            while let Some(slot) = slots.next_if(|slot| slot.account == id) {
-                storage.push(SlotDiff { slot: slot.key, before: slot.base, after: slot.value });
-            }
+            let count = slots.iter().take_while(|slot| slot.account == id).count();
+            let (own, others) = slots.split_at(count);
+            slots = others;
+            let storage: Vec<SlotDiff> =
+                own.iter().map(|slot| SlotDiff { slot: slot.key, before: slot.base, after: slot.value }).collect();
             let after = entry.exists.then_some(entry.info);
             let before = self.account_bases[id as usize].account;
             let storage_wiped = entry.generation > 0 && before.is_some();
@@ -1057,7 +1067,7 @@ impl<'r> Journal<'r> {
             }
             diff.accounts.push(AccountDiff { address: entry.address, before, after, storage_wiped, storage });
         }
-        assert!(slots.next().is_none(), "every changed slot belongs to an account");
+        assert!(slots.is_empty(), "every changed slot belongs to an account");
         diff.codes.sort_unstable_by_key(Code::hash);
         diff.codes.dedup_by_key(|code| code.hash());
         diff
