@@ -3,15 +3,21 @@
 //! A list says of everything that a block touches what each transaction leaves there. Whoever has it knows the state before each
 //! transaction without running those before it, so all of them can be run at once, on as many threads as there are; none waits for
 //! another, none is run twice, and tips are paid where they are due, for the fee recipient's balance is in the list like any other.
-//! A thread takes a few that follow each other at a time: the second finds what the first has read and changed where it left it.
+//! A thread takes some that follow each other at a time (see `queue`): the second finds what the first has read and changed where it
+//! left it.
 //!
 //! # Why the outcome is that of one thread
-//! The list is believed of nobody. After each transaction what it changed is compared with what the list has at its index: it must
-//! be that and no more. So, by induction from the state before the block, if every part of the block does what the list says when
+//! The list is believed of nobody. After each transaction what it changed is looked for in the list, at its index, and when all have
+//! run the list must have no more changes than were found there: so at each index it has what its transaction changed, and no
+//! more. So, by induction from the state before the block, if every part of the block does what the list says when
 //! it is run on what the list says of the parts before, then the list says what running them in order does. What is in the list
 //! must also have been accessed, and what was accessed must be in it (see `view`), which says that the list is complete and
 //! has nothing too much. The changes of the block then need no collecting: they are the list's, and are read from it even before
-//! it is known to be right.
+//! it is known to be right. Its form is checked meanwhile, too.
+//!
+//! # What one thread does alone
+//! Little, for that is what more threads do not make faster: before the transactions it indexes the addresses of the list, and after
+//! them it adds up their gas. Receipts are written where they stay by whoever runs their transactions.
 //!
 //! # When it is wrong
 //! Whatever goes wrong here, even an error of the reader, is no verdict: the block is then run in order, and what that gives is
@@ -19,30 +25,34 @@
 //! first difference refuses the block. Before Amsterdam it is a hint, and a wrong hint has only cost time.
 
 mod cells;
+mod index;
+mod lookups;
+mod plan;
+mod queue;
 mod view;
 
 use crate::pool;
+use crate::sync::lock;
 use alloy_primitives::{Address, Bloom};
-use rialto_state::{Code, Diff, StateReader, TxChange, TxChanges};
+use lookups::{Counts, Lookups};
+use plan::Row;
+use queue::{Place, Queue};
+use rialto_state::{Code, Diff, StateReader, TxChange, TxChangeRef};
 use rialto_stf::{
     AccountChanges, Block, BlockAccessList, BlockError, BlockExecutor, BlockRules, ChainSpec, LogHasher, Outcome,
-    Transaction, TxOutcome, TxRunner, validate_body,
+    Receipt, ReceiptStatus, TxGas, TxRunner, TxType, validate_body,
 };
 use rialto_vm::Tier;
-use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use view::{ListReader, ListView};
 
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x6c69_7374;
 
-/// About so many units are there for each thread.
-const UNITS_PER_THREAD: u128 = 16;
-
-/// Accounts of which a job makes the diff.
+/// Accounts of the list that a job looks at.
 const ACCOUNTS_PER_JOB: usize = 64;
 
 /// A block to be run.
@@ -68,50 +78,97 @@ fn last_index(block: &Block) -> Option<u32> {
     u32::try_from(block.transactions.len()).ok()?.checked_add(1)
 }
 
+/// The index of a transaction.
+fn index_of(position: usize) -> Option<u32> {
+    u32::try_from(position).ok()?.checked_add(1)
+}
+
 /// Runs a block by its list; `None` if anything is not as the list says, or the body not as the header says, or anything failed.
 /// The fork must be one whose receipts have a status and whose empty accounts are cleared.
 pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
     let last_index = last_index(job.block)?;
     let progress = Progress::default();
-    let work: OnceLock<Work<'_>> = OnceLock::new();
+    let mut written = Written::default();
+    let room = &mut written;
+    let work: OnceLock<Option<Work<'_, '_>>> = OnceLock::new();
     // Waking threads takes about as long as making ready what they need for the transactions; the body they can look at before.
     pool::beside(
         job.threads,
         || {
             progress.check_body(job);
-            work.wait().run_jobs();
+            if let Some(work) = work.wait() {
+                work.run_jobs();
+            }
         },
         || {
-            let work = work.get_or_init(|| Work::new(job, list, last_index, &progress));
-            work.run_beginning();
-            work.run_jobs();
-            progress.check_body(job);
+            if let Some(work) = work.get_or_init(|| Work::new(job, list, last_index, &progress, room)) {
+                work.run_beginning();
+                work.run_jobs();
+                progress.check_body(job);
+            }
         },
     );
-    work.into_inner()?.finish()
+    work.into_inner()??.end()?.finish(written)
 }
 
 /// What is to be done, and what has come of it.
-struct Work<'a> {
+struct Work<'a, 'r> {
     job: &'a Job<'a>,
     list: &'a BlockAccessList,
     last_index: u32,
     view: ListView<'a>,
-    /// Transactions in a row that are run together, in the order in which they are taken.
-    units: Vec<Range<usize>>,
-    /// What each did, with the bloom filter of its logs.
-    outcomes: Vec<OnceLock<Box<(TxOutcome, Bloom)>>>,
-    /// What the block changed, of so many accounts each.
-    diffs: Vec<OnceLock<Diff>>,
+    /// In the order of the block.
+    units: Vec<Unit<'r>>,
+    queue: Queue,
+    /// What has come of the list, so many accounts each.
+    parts: Vec<OnceLock<Part>>,
     progress: &'a Progress,
+}
+
+/// Transactions in a row that are run together.
+struct Unit<'r> {
+    transactions: Range<usize>,
+    done: Mutex<Done<'r>>,
+}
+
+/// What is written of each transaction by whoever runs it.
+#[derive(Default)]
+struct Written {
+    /// Without the gas that the block had used after each.
+    receipts: Vec<Receipt>,
+    gas: Vec<TxGas>,
+}
+
+/// What transactions did.
+struct Done<'r> {
+    receipts: &'r mut [Receipt],
+    gas: &'r mut [TxGas],
+    /// Of all their logs.
+    logs_bloom: Bloom,
+    /// Whether they were run.
+    is_done: bool,
+}
+
+/// What some accounts of the list say.
+struct Part {
+    /// How often they change.
+    changes: usize,
+    /// How many things there are to be used: the accounts and the slots that do not change. What changes was used when it did.
+    uses: usize,
+    diff: Diff,
+    /// The accounts again, if the outcome has a list.
+    accounts: Vec<AccountChanges>,
 }
 
 /// What all threads write, on a cache line where nothing else is.
 #[derive(Default)]
 #[repr(align(128))]
 struct Progress {
-    /// The next job that nobody has taken: first the units, then parts of the diff.
-    next: AtomicUsize,
+    /// The next part of the list that nobody has taken.
+    next_part: AtomicUsize,
+    /// What threads that are through have counted.
+    changes: AtomicUsize,
+    first_uses: AtomicUsize,
     is_body_taken: AtomicBool,
     has_failed: AtomicBool,
 }
@@ -123,6 +180,12 @@ impl Progress {
         }
     }
 
+    fn count(&self, lookups: &Lookups) {
+        let Counts { changes, first_uses } = lookups.counts();
+        self.changes.fetch_add(changes, Ordering::Relaxed);
+        self.first_uses.fetch_add(first_uses, Ordering::Relaxed);
+    }
+
     /// Compares the block's body with its header, unless somebody else has.
     fn check_body(&self, job: &Job<'_>) {
         if !self.is_body_taken.swap(true, Ordering::Relaxed) {
@@ -131,42 +194,39 @@ impl Progress {
     }
 }
 
-/// Transactions in a row to be run together: what one of them has read need not be read again for the next. A unit is as many as
-/// may use a small share of the gas that all may, and is taken the earlier the more that is, so that no thread is left with
-/// much when the others are through.
-fn units_of(transactions: &[Transaction], threads: NonZeroUsize) -> Vec<Range<usize>> {
-    let all: u128 = transactions.iter().map(|transaction| u128::from(transaction.gas_limit)).sum();
-    let share = all / (UNITS_PER_THREAD * threads.get() as u128);
-    let mut units: Vec<(u128, Range<usize>)> = Vec::new();
-    for (position, transaction) in transactions.iter().enumerate() {
-        let gas_limit = u128::from(transaction.gas_limit);
-        match units.last_mut() {
-            Some((gas, unit)) if *gas + gas_limit <= share => {
-                *gas += gas_limit;
-                unit.end = position + 1;
-            }
-            _ => units.push((gas_limit, position..position + 1)),
-        }
-    }
-    units.sort_by_key(|(gas, _)| Reverse(*gas));
-    units.into_iter().map(|(_, unit)| unit).collect()
+/// Units of these transactions, in their order, with room for what is written of them.
+fn units_of<'r>(rows: Vec<Row>, written: &'r mut Written) -> Vec<Unit<'r>> {
+    let count = rows.last().map_or(0, |row| row.transactions.end);
+    let (tx_type, status, logs_bloom) = (TxType::Legacy, ReceiptStatus::Status(false), Bloom::ZERO);
+    let receipt = || Receipt { tx_type, status, cumulative_gas_used: 0, logs_bloom, logs: Vec::new() };
+    written.receipts.resize_with(count, receipt);
+    written.gas.resize(count, TxGas::default());
+    let (mut receipts, mut gas) = (written.receipts.as_mut_slice(), written.gas.as_mut_slice());
+    let unit = |Row { transactions, .. }: Row| {
+        let all = "rows are all transactions";
+        let receipts = receipts.split_off_mut(..transactions.len()).expect(all);
+        let gas = gas.split_off_mut(..transactions.len()).expect(all);
+        Unit { transactions, done: Mutex::new(Done { receipts, gas, logs_bloom, is_done: false }) }
+    };
+    rows.into_iter().map(unit).collect()
 }
 
-impl<'a> Work<'a> {
-    /// Of a list that is wrong in form there is nothing to be done, but whoever waits for this goes on.
-    fn new(job: &'a Job<'a>, list: &'a BlockAccessList, last_index: u32, progress: &'a Progress) -> Self {
-        progress.expect(list.validate(last_index).is_ok());
-        let transactions = &job.block.transactions;
-        Self {
-            job,
-            list,
-            last_index,
-            view: ListView::new(list, job.reader, last_index),
-            units: units_of(transactions, job.threads),
-            outcomes: transactions.iter().map(|_| OnceLock::new()).collect(),
-            diffs: list.0.chunks(ACCOUNTS_PER_JOB).map(|_| OnceLock::new()).collect(),
-            progress,
-        }
+impl<'a, 'r> Work<'a, 'r> {
+    /// `None` for a list that is wrong in form, so that there is nothing to be done.
+    fn new(
+        job: &'a Job<'a>,
+        list: &'a BlockAccessList,
+        last_index: u32,
+        progress: &'a Progress,
+        written: &'r mut Written,
+    ) -> Option<Self> {
+        let view = ListView::new(list, job.reader)?;
+        let Block { header, transactions, .. } = job.block;
+        let rows = plan::rows(&plan::weights(header, transactions, list), job.threads);
+        let queue = Queue::new(&rows);
+        let units = units_of(rows, written);
+        let parts = list.0.chunks(ACCOUNTS_PER_JOB).map(|_| OnceLock::new()).collect();
+        Some(Self { job, list, last_index, view, units, queue, parts, progress })
     }
 
     /// Runs what comes before the transactions.
@@ -178,87 +238,170 @@ impl<'a> Work<'a> {
         let mut accesses = executor.access_list().map(std::mem::take).unwrap_or_default();
         accesses.access_all_of(executor.state());
         self.progress.expect(has_begun && is_part(&self.view, &reader, &accesses.finish(), 0));
+        self.progress.count(reader.lookups());
     }
 
-    /// Takes jobs until there are none left, or one fails.
+    /// Takes units and then parts until there are none left, or something fails.
     fn run_jobs(&self) {
-        let Job { chain, block, tier, .. } = *self.job;
         let reader = ListReader::new(&self.view);
-        let mut runner = TxRunner::new(chain, &block.header, &reader, HASH_SEED).with_tier(tier);
-        let (mut changes, mut log_hasher) = (TxChanges::new(), LogHasher::default());
-        while !self.progress.has_failed.load(Ordering::Relaxed) {
-            let next = self.progress.next.fetch_add(1, Ordering::Relaxed);
-            let is_done = if let Some(unit) = self.units.get(next) {
-                self.run_unit(&reader, (&mut runner, &mut changes, &mut log_hasher), unit.clone())
-            } else if let Some(part) = self.diffs.get(next - self.units.len()) {
-                let first = (next - self.units.len()) * ACCOUNTS_PER_JOB;
-                let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
-                self.view.diff(first..last).ok().and_then(|diff| part.set(diff).ok())
-            } else {
-                return;
-            };
-            self.progress.expect(is_done.is_some());
-        }
+        let is_done = self.run_units(&reader).and_then(|()| self.make_parts(reader.lookups()));
+        self.progress.expect(is_done.is_some());
+        self.progress.count(reader.lookups());
     }
 
-    /// Runs transactions in a row, the first on what the list says, the others on what those before them have left.
+    fn run_units(&self, reader: &ListReader<'_, '_>) -> Option<()> {
+        let Job { chain, block, tier, .. } = *self.job;
+        let mut runner = TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(tier);
+        let (mut log_hasher, mut place, mut end) = (LogHasher::default(), Place::default(), None);
+        while !self.progress.has_failed.load(Ordering::Relaxed)
+            && let Some(unit) = self.queue.take(&mut place)
+        {
+            let unit = &self.units[unit];
+            if end != Some(unit.transactions.start) {
+                self.end_stretch(&runner, reader)?;
+                runner.forget();
+                reader.set_index(index_of(unit.transactions.start)?);
+            }
+            self.run_unit(reader, &mut runner, &mut log_hasher, unit)?;
+            end = Some(unit.transactions.end);
+        }
+        self.end_stretch(&runner, reader)
+    }
+
+    /// Runs transactions in a row, on what those before them have left, or, if they are the first of a stretch, on what the list says.
     fn run_unit(
         &self,
         reader: &ListReader<'_, '_>,
-        (runner, changes, log_hasher): (&mut TxRunner<'_>, &mut TxChanges, &mut LogHasher),
-        unit: Range<usize>,
+        runner: &mut TxRunner<'_>,
+        log_hasher: &mut LogHasher,
+        unit: &Unit<'_>,
     ) -> Option<()> {
-        let index_of = |position: usize| u32::try_from(position + 1).ok();
-        runner.forget();
-        reader.set_index(index_of(unit.start)?);
-        for position in unit {
-            let transaction = &self.job.block.transactions[position];
-            let outcome = runner.run_in_place(transaction, self.job.senders[position], changes).ok()?;
-            if !self.view.has_just(index_of(position)?, changes, reader.lookups()) {
+        let mut done = lock(&unit.done);
+        let Done { receipts, gas, logs_bloom, is_done } = &mut *done;
+        let written = receipts.iter_mut().zip(gas.iter_mut());
+        for (position, (receipt, gas)) in unit.transactions.clone().zip(written) {
+            let (transaction, sender) = (&self.job.block.transactions[position], self.job.senders[position]);
+            let (index, mut has_all) = (index_of(position)?, true);
+            let mut see = |change: TxChangeRef<'_>| has_all &= self.view.has(index, change, reader.lookups());
+            let outcome = runner.run_in_place_seen(transaction, sender, &mut see).ok()?;
+            if !has_all {
                 return None;
             }
-            let logs_bloom = log_hasher.bloom(&outcome.logs);
-            self.outcomes[position].set(Box::new((outcome, logs_bloom))).ok()?;
+            *gas = runner.gas_of(transaction, &outcome);
+            receipt.tx_type = transaction.tx_type;
+            receipt.status = ReceiptStatus::Status(outcome.halt.is_none());
+            if !outcome.logs.is_empty() {
+                receipt.logs_bloom = log_hasher.bloom(&outcome.logs);
+                *logs_bloom |= receipt.logs_bloom;
+                receipt.logs = outcome.logs;
+            }
         }
+        *is_done = true;
+        Some(())
+    }
+
+    /// Notes what was accessed since the runner last forgot, as far as the reader was not asked for it.
+    fn end_stretch(&self, runner: &TxRunner<'_>, reader: &ListReader<'_, '_>) -> Option<()> {
         self.view.note_unasked(runner.journal(), reader.lookups()).then_some(())
     }
 
-    /// Writes the receipts, runs what comes after the transactions and puts the outcome together.
-    fn finish(self) -> Option<Outcome> {
-        let Self { job, list, last_index, view, outcomes, diffs, progress, .. } = self;
+    fn make_parts(&self, lookups: &Lookups) -> Option<()> {
+        while !self.progress.has_failed.load(Ordering::Relaxed) {
+            let next = self.progress.next_part.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = self.parts.get(next) else { break };
+            let first = next * ACCOUNTS_PER_JOB;
+            let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
+            part.set(self.part(first..last, lookups)?).ok()?;
+        }
+        Some(())
+    }
+
+    /// Checks the form of some accounts of the list, and says what they change.
+    fn part(&self, positions: Range<usize>, lookups: &Lookups) -> Option<Part> {
+        let accounts = &self.list.0[positions.clone()];
+        let is_valid = accounts.iter().all(|account| account.validate(self.last_index).is_ok());
+        let changes = |account: &AccountChanges| {
+            let of_slots: usize = account.storage_changes.iter().map(|slot| slot.changes.len()).sum();
+            of_slots + account.balance_changes.len() + account.nonce_changes.len() + account.code_changes.len()
+        };
+        Some(Part {
+            changes: accounts.iter().map(changes).sum(),
+            uses: accounts.iter().map(|account| 1 + account.storage_reads.len()).sum(),
+            diff: if is_valid { self.view.diff(positions, lookups).ok()? } else { return None },
+            accounts: if self.job.rules().has_access_lists { accounts.to_vec() } else { Vec::new() },
+        })
+    }
+
+    /// What has come of it, if nothing has failed.
+    fn end(self) -> Option<Ran<'a>> {
+        let Self { job, last_index, view, units, parts, progress, .. } = self;
         if progress.has_failed.load(Ordering::Relaxed) {
             return None;
         }
+        let mut logs_bloom = Bloom::ZERO;
+        for unit in units {
+            let done = unit.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if !done.is_done {
+                return None;
+            }
+            logs_bloom |= done.logs_bloom;
+        }
+        let parts: Option<Vec<Part>> = parts.into_iter().map(OnceLock::into_inner).collect();
+        Some(Ran { job, last_index, view, logs_bloom, parts: parts?, progress })
+    }
+}
+
+/// A block whose transactions have run.
+struct Ran<'a> {
+    job: &'a Job<'a>,
+    last_index: u32,
+    view: ListView<'a>,
+    logs_bloom: Bloom,
+    parts: Vec<Part>,
+    progress: &'a Progress,
+}
+
+impl Ran<'_> {
+    /// Completes the receipts, runs what comes after the transactions, sees that the list has nothing too much, and puts the outcome
+    /// together.
+    fn finish(self, Written { receipts, gas }: Written) -> Option<Outcome> {
+        let Self { job, last_index, view, logs_bloom, parts, progress } = self;
         let reader = ListReader::new(&view);
         reader.set_index(last_index);
         let mut executor =
             BlockExecutor::new(job.chain, &job.block.header, &reader).with_tier(job.tier).with_access_list();
-        for (transaction, outcome) in job.block.transactions.iter().zip(outcomes) {
-            let (outcome, logs_bloom) = *outcome.into_inner()?;
-            executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
-        }
+        executor.accept_all(&gas, receipts, logs_bloom).ok()?;
         let withdrawals = job.block.withdrawals.as_deref().unwrap_or_default();
         let mut outcome = executor.finish(&job.block.ommers, withdrawals).ok()?;
         let accesses = outcome.block_access_list.take()?;
-        if !is_part(&view, &reader, &accesses, last_index) || !view.is_exhausted() {
+        if !is_part(&view, &reader, &accesses, last_index) {
+            return None;
+        }
+        progress.count(reader.lookups());
+        let changes: usize = parts.iter().map(|part| part.changes).sum();
+        let uses: usize = parts.iter().map(|part| part.uses).sum();
+        if changes != progress.changes.load(Ordering::Relaxed) || uses != progress.first_uses.load(Ordering::Relaxed) {
             return None;
         }
         outcome.diff = Diff::default();
-        for part in diffs {
-            let part = part.into_inner()?;
-            outcome.diff.accounts.extend(part.accounts);
-            outcome.diff.codes.extend(part.codes);
+        outcome.diff.accounts.reserve_exact(parts.iter().map(|part| part.diff.accounts.len()).sum());
+        let mut list = BlockAccessList::default();
+        for part in parts {
+            outcome.diff.accounts.extend(part.diff.accounts);
+            outcome.diff.codes.extend(part.diff.codes);
+            list.0.extend(part.accounts);
         }
         outcome.diff.codes.sort_unstable_by_key(Code::hash);
         outcome.diff.codes.dedup_by_key(|code| code.hash());
-        outcome.block_access_list = job.rules().has_access_lists.then(|| list.clone());
+        outcome.block_access_list = job.rules().has_access_lists.then_some(list);
         Some(outcome)
     }
 }
 
-/// Whether a part of the block, which is not a transaction and accessed and, as its only part, changed this, is as the list says.
+/// Whether what a part of the block, which is not a transaction, accessed and, as its only part, changed is in the list.
 fn is_part(view: &ListView<'_>, reader: &ListReader<'_, '_>, accesses: &BlockAccessList, index: u32) -> bool {
-    view.note_all_of(accesses, reader.lookups()) && view.has_just(index, &changes_at(accesses, 0), reader.lookups())
+    view.note_all_of(accesses, reader.lookups())
+        && changes_at(accesses, 0).iter().all(|change| view.has(index, change.into(), reader.lookups()))
 }
 
 /// What a list has at an index.

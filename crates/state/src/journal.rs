@@ -105,6 +105,7 @@ pub struct SlotEntry {
     read_in: u32,
     original_tx: u32,
     warm_tx: u32,
+    seen_tx: u32,
 }
 
 struct TransientEntry {
@@ -161,6 +162,30 @@ pub enum TxChange {
 
 /// What a transaction changed, in the order of first change. Values equal to those at its start are left out.
 pub type TxChanges = Vec<TxChange>;
+
+/// A [`TxChange`] where the journal has it.
+#[derive(Clone, Copy, Debug)]
+pub enum TxChangeRef<'a> {
+    /// New balance in wei.
+    Balance(&'a Address, &'a U256),
+    /// New nonce.
+    Nonce(&'a Address, u64),
+    /// New code; `None` for one that is empty.
+    Code(&'a Address, Option<&'a Code>),
+    /// New word of a slot.
+    Slot(&'a Address, &'a U256, &'a U256),
+}
+
+impl<'a> From<&'a TxChange> for TxChangeRef<'a> {
+    fn from(change: &'a TxChange) -> Self {
+        match change {
+            TxChange::Balance(address, balance) => Self::Balance(address, balance),
+            TxChange::Nonce(address, nonce) => Self::Nonce(address, *nonce),
+            TxChange::Code(address, code) => Self::Code(address, Some(code)),
+            TxChange::Slot(address, slot, word) => Self::Slot(address, slot, word),
+        }
+    }
+}
 
 /// A field of an account that a transaction changed, where it did so first.
 struct FirstChange(u32, Before);
@@ -596,6 +621,7 @@ impl<'r> Journal<'r> {
             read_in: 0,
             original_tx: 0,
             warm_tx: 0,
+            seen_tx: 0,
         });
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.slot_index.insert_unique(hash, id, |&id| {
@@ -857,12 +883,20 @@ impl<'r> Journal<'r> {
         while let Some(id) = self.destroyed.pop() {
             self.delete(id);
         }
+        self.end_touched(clear_empty);
+        self.open_next();
+    }
+
+    fn end_touched(&mut self, clear_empty: bool) {
         while let Some(id) = self.touched.pop() {
             let entry = &self.accounts[id as usize];
             if clear_empty && entry.loaded && entry.touched_tx == self.tx && entry.exists && entry.info.is_empty() {
                 self.delete(id);
             }
         }
+    }
+
+    fn open_next(&mut self) {
         self.undo.clear();
         for (_, extension) in &mut self.extensions {
             extension.end_transaction();
@@ -913,6 +947,48 @@ impl<'r> Journal<'r> {
             }
         }
         (self.first_changes, self.changed_slots) = (first, slots);
+    }
+
+    /// As [`Journal::end_tx_with_changes`], showing the changes to `see` where they are.
+    pub fn end_tx_seen(&mut self, clear_empty: bool, see: &mut dyn FnMut(TxChangeRef<'_>)) {
+        if !self.destroyed.is_empty() {
+            self.end_tx_with_changes(clear_empty).iter().for_each(|change| see(change.into()));
+            return;
+        }
+        self.end_touched(clear_empty);
+        for undo in &self.undo {
+            match undo {
+                Undo::Balance(id, before) => {
+                    let entry = &mut self.accounts[*id as usize];
+                    if entry.is_first(self.tx, 1) && entry.info.balance != *before {
+                        see(TxChangeRef::Balance(&entry.address, &entry.info.balance));
+                    }
+                }
+                Undo::Nonce(id, before) => {
+                    let entry = &mut self.accounts[*id as usize];
+                    if entry.is_first(self.tx, 2) && entry.info.nonce != *before {
+                        see(TxChangeRef::Nonce(&entry.address, entry.info.nonce));
+                    }
+                }
+                Undo::Code(id, previous) => {
+                    let entry = &mut self.accounts[*id as usize];
+                    if entry.is_first(self.tx, 4) && entry.info.code_hash != previous.0 {
+                        see(TxChangeRef::Code(&entry.address, entry.code.as_ref()));
+                    }
+                }
+                Undo::Slot(id, _) => {
+                    let slot = &mut self.slots[*id as usize];
+                    let entry = &self.accounts[slot.account as usize];
+                    let is_first = slot.seen_tx != self.tx;
+                    slot.seen_tx = self.tx;
+                    if is_first && slot.generation == entry.generation && slot.value != slot.original {
+                        see(TxChangeRef::Slot(&entry.address, &slot.key, &slot.value));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.open_next();
     }
 
     /// The first change of each field in the open transaction, with the value before it: what the undo list holds first. And the

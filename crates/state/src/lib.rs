@@ -26,7 +26,7 @@ pub use diff::{AccountDiff, Diff, SlotDiff};
 pub use footprint::{AccountRead, AccountUse, Footprint, SlotUse};
 pub use journal::{
     AccountEntry, AccountId, ChangedAccount, ChangedSlot, Changes, Checkpoint, Extension, Journal, JournalReader,
-    Located, SlotEntry, SlotId, SlotLook, Trial, TxChange, TxChanges,
+    Located, SlotEntry, SlotId, SlotLook, Trial, TxChange, TxChangeRef, TxChanges,
 };
 pub use log::{Log, Topics};
 pub use memory::{MemoryAccount, MemoryState};

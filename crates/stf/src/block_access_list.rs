@@ -239,7 +239,8 @@ impl BlockAccessList {
 }
 
 impl AccountChanges {
-    fn validate(&self, last_index: u32) -> Result<(), BlockAccessListError> {
+    /// Checks the form of what the list has of an account, for a block with this last index.
+    pub fn validate(&self, last_index: u32) -> Result<(), BlockAccessListError> {
         let address = self.address;
         for pair in self.storage_changes.windows(2) {
             if pair[0].slot >= pair[1].slot {

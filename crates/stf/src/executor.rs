@@ -53,15 +53,17 @@ impl Executed {
 
     /// The logs of each transaction.
     pub fn logs(&self) -> impl Iterator<Item = &[Log]> {
-        self.receipts.iter().map(|receipt| receipt.logs.as_slice())
+        let complete = self.outcome.receipts.iter().map(|receipt| receipt.logs.as_slice());
+        complete.chain(self.receipts.iter().map(|receipt| receipt.logs.as_slice()))
     }
 
     /// Completes the receipts.
     pub fn outcome(self) -> Outcome {
         let mut outcome = self.outcome;
         let mut hasher = LogHasher::default();
-        outcome.receipts = self.receipts.into_iter().map(|body| body.receipt(&mut hasher)).collect();
-        for receipt in &outcome.receipts {
+        let complete = outcome.receipts.len();
+        outcome.receipts.extend(self.receipts.into_iter().map(|body| body.receipt(&mut hasher)));
+        for receipt in &outcome.receipts[complete..] {
             outcome.logs_bloom |= receipt.logs_bloom;
         }
         outcome
@@ -90,6 +92,38 @@ pub struct Outcome {
     pub diff: Diff,
 }
 
+/// What a transaction that was run elsewhere has to do with the gas of its block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxGas {
+    used: u64,
+    regular: u64,
+    state: u64,
+    blob: u64,
+    limit: u64,
+    /// What it costs by itself; zero where a block's room is not a matter of it.
+    intrinsic: IntrinsicGas,
+}
+
+impl TxGas {
+    /// Of this transaction, which did this, under these rules.
+    pub(crate) fn new(tx: &Transaction, outcome: &TxOutcome, rules: &BlockRules, cost_per_state_byte: u64) -> Self {
+        // It takes looking at all the data of a transaction, so it is left out where nobody looks at it.
+        let intrinsic = if rules.vm.has_state_gas {
+            IntrinsicGas::of(tx, rules, cost_per_state_byte)
+        } else {
+            IntrinsicGas::default()
+        };
+        Self {
+            used: outcome.gas_used,
+            regular: outcome.block_regular_gas,
+            state: outcome.block_state_gas,
+            blob: outcome.blob_gas_used,
+            limit: tx.gas_limit,
+            intrinsic,
+        }
+    }
+}
+
 /// Gas of a block so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BlockGas {
@@ -111,19 +145,23 @@ impl BlockGas {
 
     /// Whether the block has room for a transaction.
     pub fn check_room(&self, tx: &Transaction, gas: &IntrinsicGas, rules: &BlockRules) -> Result<(), TxError> {
+        self.check_room_for(tx.gas_limit, fees::GAS_PER_BLOB * tx.blob_versioned_hashes.len() as u64, gas, rules)
+    }
+
+    /// Whether the block has room for a transaction with this limit of gas and for this gas of its blobs.
+    fn check_room_for(&self, limit: u64, blob: u64, gas: &IntrinsicGas, rules: &BlockRules) -> Result<(), TxError> {
         let fits = |available: u64, found: u64| {
             if found > available { Err(TxError::GasLimitAboveBlock { available, found }) } else { Ok(()) }
         };
         if rules.vm.has_state_gas {
-            let most_regular = (tx.gas_limit - gas.state).min(rules.tx_gas_cap.unwrap_or(u64::MAX));
+            let most_regular = (limit - gas.state).min(rules.tx_gas_cap.unwrap_or(u64::MAX));
             fits(self.limit.saturating_sub(self.regular), most_regular)?;
-            fits(self.limit.saturating_sub(self.state), tx.gas_limit - gas.regular)?;
+            fits(self.limit.saturating_sub(self.state), limit - gas.regular)?;
         } else {
-            fits(self.limit.saturating_sub(self.cumulative), tx.gas_limit)?;
+            fits(self.limit.saturating_sub(self.cumulative), limit)?;
         }
-        let found = fees::GAS_PER_BLOB * tx.blob_versioned_hashes.len() as u64;
         let available = self.blob_limit.saturating_sub(self.blob);
-        if found > available { Err(TxError::BlobGasAboveBlock { available, found }) } else { Ok(()) }
+        if blob > available { Err(TxError::BlobGasAboveBlock { available, found: blob }) } else { Ok(()) }
     }
 
     fn add(&mut self, outcome: &TxOutcome) {
@@ -131,6 +169,16 @@ impl BlockGas {
         self.regular += outcome.block_regular_gas;
         self.state += outcome.block_state_gas;
         self.blob += outcome.blob_gas_used;
+    }
+
+    /// Adds what a transaction used, if there is room for what it might have.
+    fn accept(&mut self, gas: &TxGas, rules: &BlockRules) -> Result<(), TxError> {
+        self.check_room_for(gas.limit, gas.blob, &gas.intrinsic, rules)?;
+        self.cumulative += gas.used;
+        self.regular += gas.regular;
+        self.state += gas.state;
+        self.blob += gas.blob;
+        Ok(())
     }
 
     /// What the header counts: the larger dimension (EIP-8037).
@@ -147,6 +195,9 @@ pub struct BlockExecutor<'r> {
     header: Header,
     gas: BlockGas,
     checks: Checks,
+    /// Receipts that were written elsewhere, and the union of their bloom filters.
+    complete: (Vec<Receipt>, Bloom),
+    /// Those that follow them.
     receipts: Vec<ReceiptBody>,
     access_list: Option<BlockListBuilder>,
     root_after: Option<RootAfter<'r>>,
@@ -175,6 +226,7 @@ impl<'r> BlockExecutor<'r> {
             header: header.clone(),
             gas: BlockGas::unused(header, blobs.as_ref()),
             checks: Checks::ALL,
+            complete: (Vec::new(), Bloom::ZERO),
             receipts: Vec::new(),
             access_list: rules.has_access_lists.then(BlockListBuilder::default),
             root_after: None,
@@ -263,7 +315,8 @@ impl<'r> BlockExecutor<'r> {
     /// Receipts so far.
     pub fn receipts(&self) -> Vec<Receipt> {
         let mut hasher = LogHasher::default();
-        self.receipts.iter().cloned().map(|body| body.receipt(&mut hasher)).collect()
+        let bodies = self.receipts.iter().cloned().map(|body| body.receipt(&mut hasher));
+        self.complete.0.iter().cloned().chain(bodies).collect()
     }
 
     /// What has changed so far.
@@ -330,6 +383,20 @@ impl<'r> BlockExecutor<'r> {
         self.accept_parts(transaction, outcome, Some(logs_bloom))
     }
 
+    /// As [`BlockExecutor::accept`], all transactions of the block, which have to do with its gas what `gas` says. `receipts` are
+    /// theirs, but for the gas that the block has used after each, which this fills in; `logs_bloom` is the union of their
+    /// bloom filters.
+    pub fn accept_all(&mut self, gas: &[TxGas], mut receipts: Vec<Receipt>, logs_bloom: Bloom) -> Result<(), TxError> {
+        assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
+        assert!(self.receipts.is_empty() && receipts.len() == gas.len(), "a receipt for each transaction");
+        for (gas, receipt) in gas.iter().zip(&mut receipts) {
+            self.gas.accept(gas, self.rules)?;
+            receipt.cumulative_gas_used = self.gas.cumulative;
+        }
+        self.complete = (receipts, logs_bloom);
+        Ok(())
+    }
+
     fn accept_parts(
         &mut self,
         transaction: &Transaction,
@@ -337,14 +404,8 @@ impl<'r> BlockExecutor<'r> {
         logs_bloom: Option<Bloom>,
     ) -> Result<(), TxError> {
         assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
-        // It takes looking at all the data of a transaction, so it is left out where nobody looks at it.
-        let gas = if self.rules.vm.has_state_gas {
-            IntrinsicGas::of(transaction, self.rules, self.vm.cost_per_state_byte())
-        } else {
-            IntrinsicGas::default()
-        };
-        self.gas.check_room(transaction, &gas, self.rules)?;
-        self.gas.add(&outcome);
+        let gas = TxGas::new(transaction, &outcome, self.rules, self.vm.cost_per_state_byte());
+        self.gas.accept(&gas, self.rules)?;
         let status = ReceiptStatus::Status(outcome.halt.is_none());
         let logs = core::mem::take(&mut outcome.logs);
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
@@ -407,7 +468,8 @@ impl<'r> BlockExecutor<'r> {
         system::withdraw(&mut self.vm, withdrawals)?;
         system::reward(&mut self.vm, self.rules.block_reward, &self.header, ommers)?;
         let requests = if self.rules.has_requests {
-            let logs = self.receipts.iter().flat_map(|receipt| &receipt.logs);
+            let logs = self.complete.0.iter().flat_map(|receipt| &receipt.logs);
+            let logs = logs.chain(self.receipts.iter().flat_map(|receipt| &receipt.logs));
             Some(system::requests(&mut self.vm, &self.deposit_contract, logs)?)
         } else {
             None
@@ -417,12 +479,13 @@ impl<'r> BlockExecutor<'r> {
             builder.access_all_of(&self.vm.journal);
             builder.finish()
         });
+        let (receipts, logs_bloom) = self.complete;
         let outcome = Outcome {
             has_receipt_roots: self.rules.has_status_receipts || self.root_after.is_some(),
-            receipts: Vec::new(),
+            receipts,
             gas_used: self.gas.used(),
             blob_gas_used: self.gas.blob,
-            logs_bloom: Bloom::ZERO,
+            logs_bloom,
             requests,
             block_access_list,
             diff: self.vm.journal.diff(),

@@ -48,7 +48,7 @@ pub use checks::Checks;
 pub use difficulty::{difficulty_after, next_difficulty};
 pub use error::{BlockError, TxError};
 pub use execute::{access_list_of, execute, receipts_root, verify_outcome};
-pub use executor::{BlockExecutor, Executed, Outcome, RootAfter};
+pub use executor::{BlockExecutor, Executed, Outcome, RootAfter, TxGas};
 pub use fees::{GAS_PER_BLOB, blob_base_fee, next_base_fee, next_excess_blob_gas};
 #[doc(hidden)]
 pub use fuzz_support::check_decode;

@@ -5,13 +5,13 @@
 //! one with the state at its turn before applying the other. The fee recipient's tip is left to the caller: every transaction
 //! pays one, and if each read the balance, no two transactions would be independent.
 
-use crate::executor::{BlockGas, block_context};
+use crate::executor::{BlockGas, TxGas, block_context};
 use crate::transact::{Mode, Tip, TxOutcome, transact};
 use crate::{BlockRules, ChainSpec, Checks, Header, Transaction, TxError};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
 use core::cell::Cell;
-use rialto_state::{AccountId, Changes, Footprint, Journal, StateReader, Trial, TxChanges};
+use rialto_state::{AccountId, Changes, Footprint, Journal, StateReader, Trial, TxChangeRef, TxChanges};
 use rialto_vm::{Tier, Vm};
 
 /// What transactions in a row did and on what they depended.
@@ -163,10 +163,31 @@ impl<'r> TxRunner<'r> {
         sender: Address,
         changes: &mut TxChanges,
     ) -> Result<TxOutcome, TxError> {
-        let mode = Mode { checks: Checks::ALL, tip: Tip::Paid };
-        let outcome = transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)?;
+        let outcome = self.transact_in_place(transaction, sender)?;
         self.vm.journal.end_tx_into(self.rules.vm.clears_empty_accounts, changes);
         Ok(outcome)
+    }
+
+    /// As [`TxRunner::run_in_place`], showing what the transaction changed to `see`.
+    pub fn run_in_place_seen(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+        see: &mut dyn FnMut(TxChangeRef<'_>),
+    ) -> Result<TxOutcome, TxError> {
+        let outcome = self.transact_in_place(transaction, sender)?;
+        self.vm.journal.end_tx_seen(self.rules.vm.clears_empty_accounts, see);
+        Ok(outcome)
+    }
+
+    fn transact_in_place(&mut self, transaction: &Transaction, sender: Address) -> Result<TxOutcome, TxError> {
+        let mode = Mode { checks: Checks::ALL, tip: Tip::Paid };
+        transact(&mut self.vm, self.rules, &self.gas, mode, transaction, sender)
+    }
+
+    /// What a transaction that was run here has to do with the gas of its block.
+    pub fn gas_of(&self, transaction: &Transaction, outcome: &TxOutcome) -> TxGas {
+        TxGas::new(transaction, outcome, self.rules, self.vm.cost_per_state_byte())
     }
 
     /// The state as the last transactions saw it and left it.

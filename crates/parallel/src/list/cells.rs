@@ -2,7 +2,7 @@
 //!
 //! The state before a block does not change, so threads that fill a place at the same time fill it with the same. They need
 //! not agree on who does it: a place is some atomic words and a flag that is set after them. Who sees the flag sees the words,
-//! those of one thread or of several, which is the same.
+//! those of one thread or of several, which is the same. Of those that fill a place one is told that it was the first.
 
 use alloy_primitives::{B256, U256};
 use rialto_state::Account;
@@ -36,13 +36,14 @@ impl WordCell {
         self.is_set().then(|| U256::from_limbs(self.word.get()))
     }
 
-    pub fn is_set(&self) -> bool {
+    fn is_set(&self) -> bool {
         self.is_set.load(Ordering::Acquire)
     }
 
-    pub fn set(&self, word: U256) {
+    /// Fills the place; whether nobody had.
+    pub fn set(&self, word: U256) -> bool {
         self.word.set(*word.as_limbs());
-        self.is_set.store(true, Ordering::Release);
+        !self.is_set.swap(true, Ordering::AcqRel)
     }
 }
 
@@ -64,10 +65,6 @@ pub(super) struct AccountCell {
 }
 
 impl AccountCell {
-    pub fn is_set(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & IS_SET != 0
-    }
-
     /// Whether the account exists; `None` while that is not known.
     pub fn exists(&self) -> Option<bool> {
         let flags = self.flags.load(Ordering::Acquire);
@@ -90,7 +87,8 @@ impl AccountCell {
         if has_any { self.deletions.get().map_or(&[], Vec::as_slice) } else { &[] }
     }
 
-    pub fn set(&self, account: Option<Account>, deletions: Vec<u32>) {
+    /// Fills the place; whether nobody had.
+    pub fn set(&self, account: Option<Account>, deletions: Vec<u32>) -> bool {
         let mut flags = IS_SET;
         if let Some(Account { nonce, balance, code_hash }) = account {
             self.nonce.store(nonce, Ordering::Relaxed);
@@ -103,7 +101,7 @@ impl AccountCell {
             self.deletions.get_or_init(|| deletions);
             flags |= HAS_DELETIONS;
         }
-        self.flags.store(flags, Ordering::Release);
+        self.flags.swap(flags, Ordering::AcqRel) == 0
     }
 }
 
@@ -115,17 +113,19 @@ mod tests {
     fn what_is_put_in_comes_out() {
         let word = WordCell::default();
         assert_eq!(word.get(), None);
-        word.set(U256::MAX >> 3);
+        assert!(word.set(U256::MAX >> 3));
         assert_eq!(word.get(), Some(U256::MAX >> 3));
+        assert!(!word.set(U256::MAX >> 3), "it was set before");
 
         let account = Account { nonce: 7, balance: U256::MAX >> 9, code_hash: alloy_primitives::keccak256([1]) };
         for (account, deletions) in
             [(None, vec![]), (None, vec![2, 5]), (Some(account), vec![]), (Some(account), vec![1])]
         {
             let cell = AccountCell::default();
-            assert_eq!((cell.get(), cell.exists(), cell.is_set()), (None, None, false));
-            cell.set(account, deletions.clone());
-            assert_eq!((cell.get(), cell.exists(), cell.is_set()), (Some(account), Some(account.is_some()), true));
+            assert_eq!((cell.get(), cell.exists()), (None, None));
+            assert!(cell.set(account, deletions.clone()));
+            assert_eq!((cell.get(), cell.exists()), (Some(account), Some(account.is_some())));
+            assert!(!cell.set(account, deletions.clone()), "it was set before");
             assert_eq!(cell.deletions(), deletions);
         }
     }

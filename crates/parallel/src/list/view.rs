@@ -15,9 +15,11 @@
 //! and are empty, of which no chain has any left, would spoil that; reading one fails.
 
 use super::cells::{AccountCell, WordCell};
-use alloy_primitives::map::{AddressMap, B256Map};
+use super::index::AddressIndex;
+use super::lookups::Lookups;
+use alloy_primitives::map::B256Map;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
-use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChange};
+use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChangeRef};
 use rialto_stf::{AccountChanges, BlockAccessList, StorageChange};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -25,16 +27,14 @@ use std::sync::OnceLock;
 
 /// See the module's documentation.
 pub(super) struct ListView<'a> {
-    list: &'a BlockAccessList,
+    list: &'a [AccountChanges],
     reader: &'a (dyn StateReader + Sync),
-    positions: AddressMap<u32>,
+    index: AddressIndex,
     accounts: Vec<AccountCells>,
     /// Words before the block: of each account its written slots, then its read slots.
     words: Vec<WordCell>,
     /// The codes in the list, of each account.
     codes: Vec<OnceLock<Code>>,
-    /// Number of changes at each index.
-    change_counts: Vec<u32>,
 }
 
 struct AccountCells {
@@ -42,38 +42,6 @@ struct AccountCells {
     base: AccountCell,
     first_word: usize,
     first_code: usize,
-}
-
-/// What a thread has looked up: slots of one account are read in a row, and what was read is soon written.
-pub(super) struct Lookups {
-    last: Cell<(Address, u32)>,
-    slots: [Cell<FoundSlot>; LOOKUPS],
-}
-
-/// Where a slot of an account, which its position names, has its cell.
-#[derive(Clone, Copy)]
-struct FoundSlot {
-    position: u32,
-    cell: u32,
-    slot: U256,
-}
-
-/// Slots that are remembered.
-const LOOKUPS: usize = 128;
-/// The position of no account.
-const NOWHERE: u32 = u32::MAX;
-
-impl Default for Lookups {
-    fn default() -> Self {
-        const NOTHING: FoundSlot = FoundSlot { position: NOWHERE, cell: 0, slot: U256::ZERO };
-        Self { last: Cell::new((Address::ZERO, NOWHERE)), slots: [const { Cell::new(NOTHING) }; LOOKUPS] }
-    }
-}
-
-impl Lookups {
-    fn place_of(&self, position: usize, slot: &U256) -> &Cell<FoundSlot> {
-        &self.slots[(slot.as_limbs()[0] as usize).wrapping_add(position) % LOOKUPS]
-    }
 }
 
 /// An error that no one sees: it makes the block be run in order.
@@ -109,76 +77,52 @@ fn find_in(account: &AccountChanges, slot: &U256) -> Option<usize> {
 }
 
 impl<'a> ListView<'a> {
-    /// A list for a block with this last index, over the state before the block. It must be valid in form, or not be used.
-    pub fn new(list: &'a BlockAccessList, reader: &'a (dyn StateReader + Sync), last_index: u32) -> Self {
-        let mut view = Self {
-            list,
-            reader,
-            positions: AddressMap::with_capacity_and_hasher(list.0.len(), Default::default()),
-            accounts: Vec::with_capacity(list.0.len()),
-            words: Vec::new(),
-            codes: Vec::new(),
-            change_counts: vec![0; last_index as usize + 1],
-        };
+    /// Over the state before the block. `None` unless the accounts in the list are in order; what else is wrong in its form does no harm
+    /// here, but whoever believes what is read must see that nothing is.
+    pub fn new(list: &'a BlockAccessList, reader: &'a (dyn StateReader + Sync)) -> Option<Self> {
+        let list = list.0.as_slice();
+        let index = AddressIndex::new(list)?;
+        let mut accounts = Vec::with_capacity(list.len());
         let (mut words, mut codes) = (0, 0);
-        let counts = &mut view.change_counts;
-        for (position, account) in (0u32..).zip(&list.0) {
-            view.positions.insert(account.address, position);
-            view.accounts.push(AccountCells { base: AccountCell::default(), first_word: words, first_code: codes });
+        for account in list {
+            accounts.push(AccountCells { base: AccountCell::default(), first_word: words, first_code: codes });
             words += account.storage_changes.len() + account.storage_reads.len();
             codes += account.code_changes.len();
-            let slots = account.storage_changes.iter().flat_map(|slot| &slot.changes).map(|change| change.index);
-            let indices = slots
-                .chain(account.balance_changes.iter().map(|change| change.index))
-                .chain(account.nonce_changes.iter().map(|change| change.index))
-                .chain(account.code_changes.iter().map(|change| change.index));
-            for index in indices {
-                if let Some(count) = counts.get_mut(index as usize) {
-                    *count += 1;
-                }
-            }
         }
-        view.words.resize_with(words, WordCell::default);
-        view.codes.resize_with(codes, OnceLock::new);
-        view
+        let words = std::iter::repeat_with(WordCell::default).take(words).collect();
+        let codes = std::iter::repeat_with(OnceLock::new).take(codes).collect();
+        Some(Self { list, reader, index, accounts, words, codes })
     }
 
     fn position(&self, address: &Address, lookups: &Lookups) -> Result<usize, ReadError> {
-        let (last, position) = lookups.last.get();
-        if last == *address && position != NOWHERE {
-            return Ok(position as usize);
-        }
-        match self.positions.get(address) {
-            Some(position) => {
-                lookups.last.set((*address, *position));
-                Ok(*position as usize)
-            }
-            None => Err(failed("an account that the access list lacks")),
-        }
+        let find = || self.index.find(self.list, address);
+        lookups.position(address, find).ok_or_else(|| failed("an account that the access list lacks"))
     }
 
     /// The account before the block.
-    fn base(&self, position: usize) -> Result<Option<Account>, ReadError> {
+    fn base(&self, position: usize, lookups: &Lookups) -> Result<Option<Account>, ReadError> {
         match self.accounts[position].base.get() {
             Some(account) => Ok(account),
-            None => self.read_base(position),
+            None => self.read_base(position, lookups),
         }
     }
 
     #[cold]
-    fn read_base(&self, position: usize) -> Result<Option<Account>, ReadError> {
-        let account = self.reader.account(&self.list.0[position].address)?;
+    fn read_base(&self, position: usize, lookups: &Lookups) -> Result<Option<Account>, ReadError> {
+        let account = self.reader.account(&self.list[position].address)?;
         if account.is_some_and(|account| account.is_empty()) {
             return Err(failed("an account that exists and is empty"));
         }
         let deletions = self.deletions(position, account);
-        self.accounts[position].base.set(account, deletions);
+        if self.accounts[position].base.set(account, deletions) {
+            lookups.count_first_use();
+        }
         Ok(account)
     }
 
     /// The indices after which nothing is left of an account that was `base` before the block.
     fn deletions(&self, position: usize, base: Option<Account>) -> Vec<u32> {
-        let changes = &self.list.0[position];
+        let changes = &self.list[position];
         let balances = changes.balance_changes.iter().filter(|change| change.balance.is_zero()).map(|it| it.index);
         let nonces = changes.nonce_changes.iter().filter(|change| change.nonce == 0).map(|change| change.index);
         let codes = changes.code_changes.iter().filter(|change| change.code.is_empty()).map(|change| change.index);
@@ -191,7 +135,7 @@ impl<'a> ListView<'a> {
 
     /// The account before `index`, and its code if the list has it.
     fn account_of(&self, position: usize, base: Option<Account>, index: u32) -> (Option<Account>, Option<&Code>) {
-        let changes = &self.list.0[position];
+        let changes = &self.list[position];
         let balances = count_before(&changes.balance_changes, index, |change| change.index);
         let nonces = count_before(&changes.nonce_changes, index, |change| change.index);
         let codes = count_before(&changes.code_changes, index, |change| change.index);
@@ -217,8 +161,13 @@ impl<'a> ListView<'a> {
     }
 
     /// The account before `index`, and its code if the list has it.
-    fn account(&self, position: usize, index: u32) -> Result<(Option<Account>, Option<&Code>), ReadError> {
-        let base = self.base(position)?;
+    fn account(
+        &self,
+        position: usize,
+        index: u32,
+        lookups: &Lookups,
+    ) -> Result<(Option<Account>, Option<&Code>), ReadError> {
+        let base = self.base(position, lookups)?;
         Ok(self.account_of(position, base, index))
     }
 
@@ -229,37 +178,33 @@ impl<'a> ListView<'a> {
         slot: &U256,
         lookups: &Lookups,
     ) -> Result<(usize, &'a [StorageChange]), ReadError> {
-        let account = &self.list.0[position];
+        let account = &self.list[position];
         let first = self.accounts[position].first_word;
-        let place = lookups.place_of(position, slot);
-        let known = place.get();
-        let found = if known.position as usize == position && known.slot == *slot {
-            known.cell as usize
-        } else {
-            let found = find_in(account, slot).ok_or_else(|| failed("a slot that the access list lacks"))?;
-            place.set(FoundSlot { position: position as u32, cell: found as u32, slot: *slot });
-            found
-        };
+        let find = || find_in(account, slot);
+        let found = lookups.slot(position, slot, find).ok_or_else(|| failed("a slot that the access list lacks"))?;
         let changes = account.storage_changes.get(found).map_or(&[][..], |changes| &changes.changes);
         Ok((first + found, changes))
     }
 
     /// A slot's word before the block.
-    fn word(&self, position: usize, cell: usize, slot: &U256) -> Result<U256, ReadError> {
+    fn word(&self, position: usize, cell: usize, slot: &U256, lookups: &Lookups) -> Result<U256, ReadError> {
         match self.words[cell].get() {
             Some(word) => Ok(word),
-            None => self.read_word(position, cell, slot),
+            None => self.read_word(position, cell, slot, lookups),
         }
     }
 
     #[cold]
-    fn read_word(&self, position: usize, cell: usize, slot: &U256) -> Result<U256, ReadError> {
+    fn read_word(&self, position: usize, cell: usize, slot: &U256, lookups: &Lookups) -> Result<U256, ReadError> {
         let exists = match self.accounts[position].base.exists() {
             Some(exists) => exists,
-            None => self.read_base(position)?.is_some(),
+            None => self.read_base(position, lookups)?.is_some(),
         };
-        let word = if exists { self.reader.storage(&self.list.0[position].address, slot)? } else { U256::ZERO };
-        self.words[cell].set(word);
+        let word = if exists { self.reader.storage(&self.list[position].address, slot)? } else { U256::ZERO };
+        let first_read = self.accounts[position].first_word + self.list[position].storage_changes.len();
+        if self.words[cell].set(word) && cell >= first_read {
+            lookups.count_first_use();
+        }
         Ok(word)
     }
 
@@ -267,7 +212,7 @@ impl<'a> ListView<'a> {
     fn storage(&self, position: usize, slot: &U256, index: u32, lookups: &Lookups) -> Result<U256, ReadError> {
         let (cell, changes) = self.find_slot(position, slot, lookups)?;
         // Even if the list has a later word: that it was read is noted so, and the diff needs it.
-        let word = self.word(position, cell, slot)?;
+        let word = self.word(position, cell, slot, lookups)?;
         let deletions = self.accounts[position].base.deletions();
         let last_deletion = deletions[..count_before(deletions, index, |index| *index)].last();
         let last = changes[..count_before(changes, index, |change| change.index)].last();
@@ -280,11 +225,11 @@ impl<'a> ListView<'a> {
     }
 
     /// Whether the account has a slot before `index` that was not written in the block: what is asked before a contract is created.
-    fn has_storage(&self, position: usize, index: u32) -> Result<bool, ReadError> {
-        let exists = self.base(position)?.is_some();
+    fn has_storage(&self, position: usize, index: u32, lookups: &Lookups) -> Result<bool, ReadError> {
+        let exists = self.base(position, lookups)?.is_some();
         let deletions = self.accounts[position].base.deletions();
         let is_gone = !exists || count_before(deletions, index, |index| *index) > 0;
-        Ok(!is_gone && self.reader.has_storage(&self.list.0[position].address)?)
+        Ok(!is_gone && self.reader.has_storage(&self.list[position].address)?)
     }
 
     /// Notes the accesses of transactions of which their reader was not told; whether the list has them.
@@ -301,64 +246,52 @@ impl<'a> ListView<'a> {
             let Ok(position) = self.position(&account.address, lookups) else { return false };
             let changed = account.storage_changes.iter().map(|changes| &changes.slot);
             let mut slots = changed.chain(&account.storage_reads);
-            self.base(position).is_ok() && slots.all(|slot| self.storage(position, slot, 0, lookups).is_ok())
+            self.base(position, lookups).is_ok() && slots.all(|slot| self.storage(position, slot, 0, lookups).is_ok())
         })
     }
 
-    /// Whether the list has these changes at `index` and no other.
-    pub fn has_just(&self, index: u32, changes: &[TxChange], lookups: &Lookups) -> bool {
-        let count = self.change_counts.get(index as usize).map(|count| *count as usize);
-        count == Some(changes.len()) && changes.iter().all(|change| self.has(index, change, lookups))
-    }
-
-    fn has(&self, index: u32, change: &TxChange, lookups: &Lookups) -> bool {
-        let (TxChange::Balance(address, _)
-        | TxChange::Nonce(address, _)
-        | TxChange::Code(address, _)
-        | TxChange::Slot(address, ..)) = change;
+    /// Whether the list has this change at `index`. Those that it has are counted: no two are the same, so when all there are have been
+    /// found, those that the list has besides are as many as it has more.
+    pub fn has(&self, index: u32, change: TxChangeRef<'_>, lookups: &Lookups) -> bool {
+        let (TxChangeRef::Balance(address, _)
+        | TxChangeRef::Nonce(address, _)
+        | TxChangeRef::Code(address, _)
+        | TxChangeRef::Slot(address, ..)) = change;
         let Ok(position) = self.position(address, lookups) else { return false };
-        let listed = &self.list.0[position];
+        let listed = &self.list[position];
+        lookups.count_change();
         match change {
-            TxChange::Balance(_, balance) => {
+            TxChangeRef::Balance(_, balance) => {
                 let at = change_at(&listed.balance_changes, index, |change| change.index);
                 at.is_some_and(|at| listed.balance_changes[at].balance == *balance)
             }
-            TxChange::Nonce(_, nonce) => {
+            TxChangeRef::Nonce(_, nonce) => {
                 let at = change_at(&listed.nonce_changes, index, |change| change.index);
-                at.is_some_and(|at| listed.nonce_changes[at].nonce == *nonce)
+                at.is_some_and(|at| listed.nonce_changes[at].nonce == nonce)
             }
-            TxChange::Code(_, code) => {
-                let at = change_at(&listed.code_changes, index, |change| change.index);
-                at.is_some_and(|at| {
-                    let is_equal = listed.code_changes[at].code == *code.bytes();
-                    if is_equal {
-                        // It has been hashed already, and perhaps translated.
-                        self.codes[self.accounts[position].first_code + at].get_or_init(|| code.clone());
-                    }
-                    is_equal
-                })
+            TxChangeRef::Code(_, code) => {
+                let Some(at) = change_at(&listed.code_changes, index, |change| change.index) else { return false };
+                let found = &listed.code_changes[at].code;
+                let Some(code) = code else { return found.is_empty() };
+                let is_equal = found == code.bytes();
+                if is_equal {
+                    // It has been hashed already, and perhaps translated.
+                    self.codes[self.accounts[position].first_code + at].get_or_init(|| code.clone());
+                }
+                is_equal
             }
-            TxChange::Slot(_, slot, word) => self.find_slot(position, slot, lookups).is_ok_and(|(_, changes)| {
+            TxChangeRef::Slot(_, slot, word) => self.find_slot(position, slot, lookups).is_ok_and(|(_, changes)| {
                 let at = change_at(changes, index, |change| change.index);
                 at.is_some_and(|at| changes[at].value == *word)
             }),
         }
     }
 
-    /// Whether everything was accessed that the list has without a change. What it has with one was accessed where that was made.
-    pub fn is_exhausted(&self) -> bool {
-        self.list.0.iter().zip(&self.accounts).all(|(account, cells)| {
-            let first_read = cells.first_word + account.storage_changes.len();
-            let mut reads = self.words[first_read..][..account.storage_reads.len()].iter();
-            cells.base.is_set() && reads.all(WordCell::is_set)
-        })
-    }
-
     /// What the block changes in the accounts in this range, if the list is right.
-    pub fn diff(&self, positions: Range<usize>) -> Result<Diff, ReadError> {
+    pub fn diff(&self, positions: Range<usize>, lookups: &Lookups) -> Result<Diff, ReadError> {
         let mut diff = Diff::default();
         for position in positions {
-            let changes = &self.list.0[position];
+            let changes = &self.list[position];
             let is_read_only = changes.storage_changes.is_empty()
                 && changes.balance_changes.is_empty()
                 && changes.nonce_changes.is_empty()
@@ -366,10 +299,10 @@ impl<'a> ListView<'a> {
             if is_read_only {
                 continue;
             }
-            let before = self.base(position)?;
+            let before = self.base(position, lookups)?;
             let (after, code) = self.account_of(position, before, u32::MAX);
             let storage_wiped = before.is_some() && !self.accounts[position].base.deletions().is_empty();
-            let storage = if after.is_some() { self.storage_diff(position)? } else { Vec::new() };
+            let storage = if after.is_some() { self.storage_diff(position, lookups)? } else { Vec::new() };
             if before == after && storage.is_empty() && !storage_wiped {
                 continue;
             }
@@ -384,14 +317,14 @@ impl<'a> ListView<'a> {
         Ok(diff)
     }
 
-    fn storage_diff(&self, position: usize) -> Result<Vec<SlotDiff>, ReadError> {
-        let (changes, cells) = (&self.list.0[position], &self.accounts[position]);
+    fn storage_diff(&self, position: usize, lookups: &Lookups) -> Result<Vec<SlotDiff>, ReadError> {
+        let (changes, cells) = (&self.list[position], &self.accounts[position]);
         let mut storage = Vec::with_capacity(changes.storage_changes.len());
         let last_deletion = cells.base.deletions().last();
         for (slot_changes, cell) in changes.storage_changes.iter().zip(cells.first_word..) {
             let slot = slot_changes.slot;
             let Some(last) = slot_changes.changes.last() else { continue };
-            let before = if last_deletion.is_some() { U256::ZERO } else { self.word(position, cell, &slot)? };
+            let before = if last_deletion.is_some() { U256::ZERO } else { self.word(position, cell, &slot, lookups)? };
             let is_gone = last_deletion.is_some_and(|deletion| *deletion >= last.index);
             let after = if is_gone { U256::ZERO } else { last.value };
             if before != after {
@@ -434,7 +367,7 @@ impl<'v, 'a> ListReader<'v, 'a> {
 
 impl StateReader for ListReader<'_, '_> {
     fn account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
-        let (account, code) = self.view.account(self.position(address)?, self.index.get())?;
+        let (account, code) = self.view.account(self.position(address)?, self.index.get(), &self.lookups)?;
         if let Some(code) = code
             && code.hash() != KECCAK256_EMPTY
         {
@@ -448,7 +381,7 @@ impl StateReader for ListReader<'_, '_> {
     }
 
     fn has_storage(&self, address: &Address) -> Result<bool, ReadError> {
-        self.view.has_storage(self.position(address)?, self.index.get())
+        self.view.has_storage(self.position(address)?, self.index.get(), &self.lookups)
     }
 
     fn code(&self, code_hash: &B256) -> Result<Code, ReadError> {
