@@ -52,6 +52,9 @@ use view::{ListReader, ListView};
 /// Keys the journals' hash tables. No result depends on it.
 const HASH_SEED: u64 = 0x6c69_7374;
 
+/// How often a thread looks whether there is work before it sleeps, for some tens of microseconds.
+const SPINS: usize = 2_000;
+
 /// Accounts of the list that a job looks at.
 const ACCOUNTS_PER_JOB: usize = 64;
 
@@ -96,7 +99,7 @@ pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
         job.threads,
         || {
             progress.check_body(job);
-            if let Some(work) = work.wait() {
+            if let Some(work) = wait_for(&work) {
                 work.run_jobs();
             }
         },
@@ -109,6 +112,17 @@ pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
         },
     );
     work.into_inner()??.end()?.finish(written)
+}
+
+/// What somebody else is about to make. It is waited for awake at first: to be woken would take longer than the making.
+fn wait_for<T>(made: &OnceLock<T>) -> &T {
+    for _ in 0..SPINS {
+        if let Some(made) = made.get() {
+            return made;
+        }
+        std::hint::spin_loop();
+    }
+    made.wait()
 }
 
 /// What is to be done, and what has come of it.

@@ -8,7 +8,7 @@ use std::cell::Cell;
 /// Accounts that are remembered.
 const ACCOUNTS: usize = 256;
 /// Slots that are remembered.
-const SLOTS: usize = 128;
+const SLOTS: usize = 256;
 /// The position of no account.
 const NOWHERE: u32 = u32::MAX;
 

@@ -22,6 +22,7 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChangeRef};
 use rialto_stf::{AccountChanges, BlockAccessList, StorageChange};
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -68,12 +69,39 @@ fn change_at<T>(changes: &[T], index: u32, index_of: impl Fn(&T) -> u32) -> Opti
     changes.get(position).is_some_and(|change| index_of(change) == index).then_some(position)
 }
 
-/// The place of a slot among the written and then the read slots of an account.
-fn find_in(account: &AccountChanges, slot: &U256) -> Option<usize> {
-    if let Ok(found) = account.storage_changes.binary_search_by(|changes| changes.slot.cmp(slot)) {
-        return Some(found);
+/// Where `slot` is among so many ascending ones.
+///
+/// Most are hashes, spread evenly, so the leading bits of one say about where it is, and a search from there sees fewer than a binary
+/// search, which for what nobody has looked at before is what counts. It sees about as few where that is wrong.
+fn find_ascending<'s>(count: usize, slot: &U256, slot_at: impl Fn(usize) -> &'s U256) -> Option<usize> {
+    let order = |at: usize| slot_at(at).as_limbs().iter().rev().cmp(slot.as_limbs().iter().rev());
+    let guess = ((u128::from(slot.as_limbs()[3]) * count as u128) >> 64) as usize;
+    let (mut low, mut high, mut step) = (0, count, 1);
+    let mut at = guess;
+    while low < high {
+        match order(at) {
+            Ordering::Equal => return Some(at),
+            Ordering::Less => low = at + 1,
+            Ordering::Greater => high = at,
+        }
+        // In steps that double, until it is between two that were seen.
+        let is_between = low > 0 && high < count;
+        at = match (is_between, low > guess) {
+            (true, _) => low + (high - low) / 2,
+            (false, true) => (low + step).min(high.saturating_sub(1)),
+            (false, false) => high.saturating_sub(1 + step).max(low),
+        };
+        step *= 2;
     }
-    account.storage_reads.binary_search(slot).ok().map(|found| account.storage_changes.len() + found)
+    None
+}
+
+/// The place of a slot among the written and then the read slots of an account.
+fn find_in(AccountChanges { storage_changes, storage_reads, .. }: &AccountChanges, slot: &U256) -> Option<usize> {
+    find_ascending(storage_changes.len(), slot, |at| &storage_changes[at].slot).or_else(|| {
+        let found = find_ascending(storage_reads.len(), slot, |at| &storage_reads[at])?;
+        Some(storage_changes.len() + found)
+    })
 }
 
 impl<'a> ListView<'a> {
@@ -393,5 +421,31 @@ impl StateReader for ListReader<'_, '_> {
 
     fn block_hash(&self, number: u64) -> Result<B256, ReadError> {
         self.view.reader.block_hash(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::keccak256;
+
+    #[test]
+    fn each_slot_is_found_and_no_other() {
+        let small = |count: u64| (0..count).map(|it| U256::from(2 * it)).collect::<Vec<_>>();
+        let hashed = |count: u64| (0..count).map(|it| keccak256(it.to_be_bytes()).into()).collect::<Vec<U256>>();
+        let high = |count: u64| (0..count).map(|it| U256::MAX - U256::from(3 * it)).collect::<Vec<_>>();
+        let rows =
+            [vec![], small(1), small(200), hashed(1), hashed(500), high(77), [small(9), hashed(40), high(5)].concat()];
+        for mut slots in rows {
+            slots.sort_unstable();
+            let find = |slot: &U256| find_ascending(slots.len(), slot, |at| &slots[at]);
+            for (at, slot) in slots.iter().enumerate() {
+                assert_eq!(find(slot), Some(at), "{slot} of {}", slots.len());
+                assert_eq!(find(&(slot ^ U256::from(1))), None, "beside {slot} of {}", slots.len());
+            }
+            for other in [U256::from(7), U256::MAX - U256::from(1), U256::from(1) << 255] {
+                assert_eq!(find(&other), slots.binary_search(&other).ok(), "{other} of {}", slots.len());
+            }
+        }
     }
 }
