@@ -52,7 +52,7 @@ fn execute_unchecked<'r>(
     strategy: &Strategy<'r>,
 ) -> Result<(Outcome, Counts), BlockError> {
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
-    let is_for_list = is_for_threads(rules, block, strategy, 5);
+    let is_for_list = is_for_threads(rules, block, strategy, 1);
     let is_for_threads = is_for_threads(rules, block, strategy, 6);
     let recovered = match senders {
         Some(senders) => {

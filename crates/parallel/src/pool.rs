@@ -17,6 +17,9 @@ const MAX_THREADS: usize = 256;
 /// job about when it has, and to be woken would take longer than they do.
 const SPINS: usize = 2_000;
 
+/// So few threads are all woken by the caller.
+const FEW: usize = 3;
+
 static BLOCK_POOLS: Pools = Pools::new("block");
 
 /// Pools for one kind of work, by their number of threads; `None` where the system gave none.
@@ -56,11 +59,19 @@ pub(crate) fn beside<T>(threads: NonZeroUsize, other: impl Fn() + Sync, own: imp
         None => own(),
         Some(pool) => {
             let is_over = AtomicUsize::new(0);
+            let one = || {
+                other();
+                is_over.fetch_add(1, Ordering::Release);
+            };
+            let one = &one;
             pool.in_place_scope(|scope| {
-                for _ in 0..others {
-                    scope.spawn(|_| {
-                        other();
-                        is_over.fetch_add(1, Ordering::Release);
+                // To wake a thread takes as long as a short transaction, so those that are woken wake some, too.
+                let groups = others.isqrt().max(others.min(FEW));
+                for group in 0..groups {
+                    let size = others / groups + usize::from(group < others % groups);
+                    scope.spawn(move |scope| {
+                        (1..size).for_each(|_| scope.spawn(move |_| one()));
+                        one();
                     });
                 }
                 let result = own();
