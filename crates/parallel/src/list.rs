@@ -56,7 +56,7 @@ const HASH_SEED: u64 = 0x6c69_7374;
 const SPINS: usize = 2_000;
 
 /// Accounts of the list that a job looks at.
-const ACCOUNTS_PER_JOB: usize = 32;
+const ACCOUNTS_PER_JOB: usize = 64;
 
 /// A block to be run.
 #[derive(Clone, Copy)]
