@@ -16,8 +16,8 @@
 //! it is known to be right. Its form is checked meanwhile, too.
 //!
 //! # What one thread does alone
-//! Little, for that is what more threads do not make faster: before the transactions it indexes the addresses of the list, and after
-//! them it adds up their gas. Receipts are written where they stay by whoever runs their transactions.
+//! Little, for that is what more threads do not make faster: before the transactions it indexes the addresses of the list and sees which
+//! of them are long, and after them it adds up their gas. Receipts are written where they stay by whoever runs their transactions.
 //!
 //! # When it is wrong
 //! Whatever goes wrong here, even an error of the reader, is no verdict: the block is then run in order, and what that gives is

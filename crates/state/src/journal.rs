@@ -951,7 +951,8 @@ impl<'r> Journal<'r> {
 
     /// As [`Journal::end_tx_with_changes`], showing the changes to `see` where they are.
     pub fn end_tx_seen(&mut self, clear_empty: bool, see: &mut dyn FnMut(TxChangeRef<'_>)) {
-        if !self.destroyed.is_empty() {
+        // What is deleted and what is on trial is seldom, or seldom seen so.
+        if !self.destroyed.is_empty() || self.trials.is_some() {
             self.end_tx_with_changes(clear_empty).iter().for_each(|change| see(change.into()));
             return;
         }

@@ -296,7 +296,7 @@ impl<'r> Pair<'r> {
         let deleted = self.model.end_tx(clear_empty);
         if self.compares_changes {
             let mut changes = TxChanges::new();
-            if self.journal.transaction() % 2 == 0 {
+            if self.journal.transaction().is_multiple_of(2) {
                 self.journal.end_tx_into(clear_empty, &mut changes);
             } else {
                 self.journal.end_tx_seen(clear_empty, &mut |change| changes.push(owned(change)));
