@@ -9,11 +9,11 @@
 //! has nothing else in hand; if its run was wasted, it is run again then, or before when the core has nothing better to do and
 //! something that it reads has become right. Later transactions of a sender are run with the nonces that they will find.
 //!
-//! **Told by an access list**: cores take transactions in order, nobody waits and nothing is wasted.
+//! **Told by an access list**: cores take the longest transactions first and the others in order, nobody waits and nothing is wasted.
 //!
 //! **What it costs beside.** What one thread does alone, before and after the transactions, stays as it is however many cores there
-//! are: it is how much longer the calling thread is busy than the others are, measured. So is the waking of threads, one by
-//! one. Cores that find out keep a copy each of what is committed, so every core has to put in what every other one did, which
+//! are: it is how much longer the calling thread is busy than the others are, measured. So is the waking of a thread; those that are
+//! woken wake others. Cores that find out keep a copy each of what is committed, so every core has to put in what every other one did, which
 //! takes a measured time for each transaction. What else a run costs (checking, telling others) is fitted: it is what makes
 //! the model take just as long as the measured run on as many cores as this machine has.
 
@@ -28,6 +28,10 @@ pub const CORES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 const FIT_STEPS: usize = 30;
 /// Gas that the transactions of a unit may use together, unless it is one.
 const UNIT_GAS: u64 = 400_000;
+/// What is a larger part of the work for each core is long for those that are told.
+const LONG_PER_CORE: u64 = 24;
+/// So few cores are all called by the first.
+const FEW_CORES: u64 = 3;
 /// Most transactions of a unit.
 const UNIT_TRANSACTIONS: usize = 16;
 /// Units that each core should get.
@@ -70,10 +74,7 @@ pub(crate) struct Simulated {
 
 /// Replays a block.
 pub(crate) fn simulate(profile: &BlockProfile, cores: usize, knowledge: Knowledge, costs: &Costs) -> Simulated {
-    // The first core calls the others and then begins itself.
-    let others = cores.clamp(1, profile.transactions.len().max(1)) as u64 - 1;
-    let mut begins = vec![others * costs.call_thread_ns];
-    begins.extend((1..=others).map(|other| other * costs.call_thread_ns + costs.wake_thread_ns));
+    let begins = begins(cores.clamp(1, profile.transactions.len().max(1)) as u64 - 1, costs);
     let (done_at, wasted) = match knowledge {
         Knowledge::None => Replay::new(units(profile, cores), costs.run_ns, &begins).run(),
         Knowledge::AccessList => (by_list(profile, costs.run_ns, &begins), 0),
@@ -81,13 +82,33 @@ pub(crate) fn simulate(profile: &BlockProfile, cores: usize, knowledge: Knowledg
     Simulated { total_ns: done_at + costs.alone_ns, wasted }
 }
 
+/// When a core and so many others begin: it calls some of them, and each of these a share of the rest.
+fn begins(others: u64, costs: &Costs) -> Vec<u64> {
+    let Costs { call_thread_ns, wake_thread_ns, .. } = *costs;
+    let groups = others.isqrt().max(others.min(FEW_CORES));
+    let mut begins = vec![groups * call_thread_ns];
+    for group in 0..groups {
+        let size = others / groups + u64::from(group < others % groups);
+        let first = (group + 1) * call_thread_ns + wake_thread_ns;
+        begins.push(first + (size - 1) * call_thread_ns);
+        begins.extend((1..size).map(|other| first + other * call_thread_ns + wake_thread_ns));
+    }
+    begins
+}
+
 /// When cores that begin at these times have run all transactions, whichever is free the next one.
 fn by_list(profile: &BlockProfile, run_ns: u64, begins: &[u64]) -> u64 {
+    let all: u64 = profile.transactions.iter().map(|transaction| transaction.run_ns).sum();
+    let is_long = |time: &u64| *time > all / (LONG_PER_CORE * begins.len() as u64);
+    let times = || profile.transactions.iter().map(|transaction| transaction.run_ns);
+    let mut order: Vec<u64> = times().filter(is_long).collect();
+    order.sort_unstable_by_key(|time| Reverse(*time));
+    order.extend(times().filter(|time| !is_long(time)));
     let mut free: BinaryHeap<Reverse<u64>> = begins.iter().copied().map(Reverse).collect();
     let mut done_at = 0;
-    for transaction in &profile.transactions {
+    for time in order {
         let Some(Reverse(now)) = free.pop() else { break };
-        let end = now + transaction.run_ns + run_ns;
+        let end = now + time + run_ns;
         done_at = done_at.max(end);
         free.push(Reverse(end));
     }
@@ -362,6 +383,28 @@ mod tests {
         assert_eq!(fitted.run_ns, 11);
         assert_eq!(simulate(&profile, 2, Knowledge::None, &fitted).total_ns, 299);
         assert_eq!(fit(&profile, 2, Knowledge::None, &costs, 10).run_ns, 0);
+    }
+
+    #[test]
+    fn those_who_are_called_call_others() {
+        let costs = Costs { call_thread_ns: 7, wake_thread_ns: 20, ..Costs::default() };
+        let rows: [(u64, &[u64]); 4] = [
+            (0, &[0]),
+            (1, &[7, 27]),
+            (3, &[21, 27, 34, 41]),
+            // The first and the second of three have one more to call.
+            (5, &[21, 34, 54, 41, 61, 41]),
+        ];
+        for (others, expected) in rows {
+            assert_eq!(begins(others, &costs), expected, "{others} others");
+        }
+    }
+
+    #[test]
+    fn those_who_are_told_begin_with_what_is_long() {
+        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 20];
+        rows[19].0 = 200;
+        assert_eq!(simulate(&block(&rows), 2, Knowledge::AccessList, &Costs::default()).total_ns, 200);
     }
 
     #[test]
