@@ -68,8 +68,8 @@ pub(crate) struct Words<'a, 'f> {
 
 /// Multiplications of two full words that one function has in place, each some fifty instructions.
 const INLINE_PRODUCTS: u32 = 32;
-/// Limbs in the scratch.
-const SCRATCH_LIMBS: u32 = 16;
+/// Limbs in the scratch: three words.
+const SCRATCH_LIMBS: u32 = 12;
 
 impl Limb {
     /// A limb of which nothing is known.

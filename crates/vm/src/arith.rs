@@ -12,7 +12,10 @@
 //! - a divisor of three or four limbs, a sum or a product to reduce by two or more: `reciprocal`;
 //! - what remains has a divisor of one or two limbs, where division limb by limb is the fastest.
 //!
-//! The short operations are inlined into the dispatch loop; the others are calls, so that they do not crowd it.
+//! The short operations are inlined into the dispatch loop; the others are calls, so that they do not crowd it. These get
+//! their operands by reference, where they stand: memory that was just written limb by limb is slow to read in wider
+//! pieces, as copies of words are made, so they are not copied, and results that come back in memory are read with
+//! [`by_limbs`].
 
 // Loops over limbs index several arrays at once.
 #![allow(clippy::needless_range_loop)]
@@ -26,6 +29,14 @@ use alloy_primitives::{U256, ruint::algorithms};
 use core::cmp::Ordering;
 use reciprocal::{Reciprocal, add, join, multiply, subtract};
 
+/// A copy of the word, read limb by limb: fast where it has just been written so.
+#[inline(always)]
+pub fn by_limbs(word: &U256) -> U256 {
+    let limbs = word.as_limbs().as_ptr();
+    // SAFETY: the word has four limbs. Volatile reads are not joined to wider ones.
+    U256::from_limbs(unsafe { [0, 1, 2, 3].map(|i| limbs.add(i).read_volatile()) })
+}
+
 /// `MUL`: the low 256 bits of the product.
 #[inline]
 pub fn mul(a: U256, b: U256) -> U256 {
@@ -34,7 +45,7 @@ pub fn mul(a: U256, b: U256) -> U256 {
 
 /// `DIV`: the integer quotient, 0 for a zero divisor.
 #[inline(never)]
-pub fn div(a: U256, b: U256) -> U256 {
+pub fn div(a: &U256, b: &U256) -> U256 {
     let (x, y) = (a.as_limbs(), b.as_limbs());
     if x[3] | x[2] | y[3] | y[2] == 0 {
         return U256::from(join(x[1], x[0]).checked_div(join(y[1], y[0])).unwrap_or(0));
@@ -46,14 +57,14 @@ pub fn div(a: U256, b: U256) -> U256 {
         return U256::from(divide_wide(x, y).0);
     }
     if y[1] != 0 {
-        return divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).0;
+        return by_limbs(&divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).0);
     }
     divide_by_limb(x, y[0]).0
 }
 
 /// `MOD`: the remainder, 0 for a zero divisor.
 #[inline(never)]
-pub fn rem(a: U256, b: U256) -> U256 {
+pub fn rem(a: &U256, b: &U256) -> U256 {
     let (x, y) = (a.as_limbs(), b.as_limbs());
     if x[3] | x[2] | y[3] | y[2] == 0 {
         return U256::from(join(x[1], x[0]).checked_rem(join(y[1], y[0])).unwrap_or(0));
@@ -62,7 +73,7 @@ pub fn rem(a: U256, b: U256) -> U256 {
         return U256::from_limbs(divide_few(x, false, y).1);
     }
     if y[3] | y[2] != 0 {
-        return divide_wide(x, y).1;
+        return by_limbs(&divide_wide(x, y).1);
     }
     if y[1] != 0 {
         return U256::from(divide_by_two_limbs(x[3], x[2], x[1], x[0], y[1], y[0]).1);
@@ -72,21 +83,23 @@ pub fn rem(a: U256, b: U256) -> U256 {
 
 /// `SDIV`: the two's complement quotient truncated towards zero; -2^255 / -1 wraps to -2^255.
 #[inline]
-pub fn sdiv(a: U256, b: U256) -> U256 {
-    let quotient = div(abs(a), abs(b));
+pub fn sdiv(a: &U256, b: &U256) -> U256 {
+    let (a, b) = (by_limbs(a), by_limbs(b));
+    let quotient = by_limbs(&div(&abs(a), &abs(b)));
     if is_negative(a) != is_negative(b) { quotient.wrapping_neg() } else { quotient }
 }
 
 /// `SMOD`: the two's complement remainder, whose sign is the dividend's.
 #[inline]
-pub fn smod(a: U256, b: U256) -> U256 {
-    let remainder = rem(abs(a), abs(b));
+pub fn smod(a: &U256, b: &U256) -> U256 {
+    let (a, b) = (by_limbs(a), by_limbs(b));
+    let remainder = by_limbs(&rem(&abs(a), &abs(b)));
     if is_negative(a) { remainder.wrapping_neg() } else { remainder }
 }
 
 /// `ADDMOD`: (a + b) mod m of the unbounded sum, 0 for a zero modulus.
 #[inline(never)]
-pub fn addmod(a: U256, b: U256, m: U256) -> U256 {
+pub fn addmod(a: &U256, b: &U256, m: &U256) -> U256 {
     let (x, y, n) = (a.as_limbs(), b.as_limbs(), m.as_limbs());
     if n[3] != 0 && x[3] <= n[3] && y[3] <= n[3] {
         // Both operands are below 2m, so one subtraction reduces each, and another one their sum.
@@ -100,19 +113,19 @@ pub fn addmod(a: U256, b: U256, m: U256) -> U256 {
     }
     if carry && !m.is_zero() {
         // The multiple of m between 2^255 and 2^256 brings the sum below 2^256, if need be twice.
-        let multiple = *(m << m.leading_zeros()).as_limbs();
+        let multiple = *(*m << m.leading_zeros()).as_limbs();
         let (difference, borrow) = subtract(&sum, &multiple);
         sum = if borrow { difference } else { subtract(&difference, &multiple).0 };
     }
-    rem(U256::from_limbs(sum), m)
+    rem(&U256::from_limbs(sum), m)
 }
 
 /// `MULMOD`: (a · b) mod m of the 512-bit product, 0 for a zero modulus.
 #[inline(never)]
-pub fn mulmod(a: U256, b: U256, m: U256) -> U256 {
+pub fn mulmod(a: &U256, b: &U256, m: &U256) -> U256 {
     let (x, y) = (a.as_limbs(), b.as_limbs());
     if x[3] | x[2] | y[3] | y[2] == 0 {
-        return rem(U256::from_limbs(product_small([x[0], x[1]], [y[0], y[1]])), m);
+        return rem(&U256::from_limbs(product_small([x[0], x[1]], [y[0], y[1]])), m);
     }
     let n = m.as_limbs();
     if n[3] | n[2] | n[1] == 0 {
@@ -124,20 +137,20 @@ pub fn mulmod(a: U256, b: U256, m: U256) -> U256 {
 
 /// `EXP`: base to the power of exponent, modulo 2^256; 0^0 is 1.
 #[inline(never)]
-pub fn exp(base: U256, exponent: U256) -> U256 {
+pub fn exp(base: &U256, exponent: &U256) -> U256 {
     let bits = exponent.bit_len();
     if base.is_power_of_two() {
         // The exponent only shifts it; 1 stays as it is.
         let doublings = base.trailing_zeros() as u32;
-        return match below(&exponent, 256) {
+        return match below(exponent, 256) {
             Some(exponent) => shl(U256::from(exponent * doublings), U256::ONE),
             None => U256::from(doublings == 0),
         };
     }
     if bits <= 8 {
-        return exp_small(base, exponent.as_limbs()[0]);
+        return exp_small(by_limbs(base), exponent.as_limbs()[0]);
     }
-    exp_large(base, &exponent, bits)
+    exp_large(by_limbs(base), exponent, bits)
 }
 
 /// By squaring, from the exponent's lowest bit.
@@ -406,8 +419,8 @@ fn reduce_sum(sum: &[u64; 4], carry: bool, m: &[u64; 4]) -> U256 {
 #[inline(never)]
 fn mulmod_wide(a: &[u64; 4], b: &[u64; 4], m: &[u64; 4]) -> U256 {
     if m[3] != 0 {
-        if m[0] & m[1] & m[2] & m[3] == u64::MAX {
-            return mulmod_max(a, b);
+        if m[1] & m[2] & m[3] == u64::MAX && m[0] != 0 {
+            return mulmod_folding(a, b, m[0].wrapping_neg());
         }
         let shift = m[3].leading_zeros();
         let (m, _) = shift_left(m, 0, shift);
@@ -451,15 +464,23 @@ fn mulmod_wide(a: &[u64; 4], b: &[u64; 4], m: &[u64; 4]) -> U256 {
     }
 }
 
-/// `MULMOD` with the modulus 2^256 - 1, by which contracts get the high half of a product: 2^256 is 1, so the halves
-/// are added.
+/// `MULMOD` with the modulus 2^256 - `c`: 2^256 - 1, by which contracts get the high half of a product, and the primes of
+/// some curves. 2^256 is `c`, so the high half of the product times `c` is added to the low one, and so again with what
+/// overflows.
 #[inline(always)]
-fn mulmod_max(a: &[u64; 4], b: &[u64; 4]) -> U256 {
+fn mulmod_folding(a: &[u64; 4], b: &[u64; 4], c: u64) -> U256 {
     let p = product(a, b, 0);
-    let (sum, carry) = add(&[p[0], p[1], p[2], p[3]], &[p[4], p[5], p[6], p[7]]);
-    // With a carry the sum is at most 2^256 - 2 short of overflowing again.
-    let sum = U256::from_limbs(sum).wrapping_add(U256::from(carry));
-    if sum == U256::MAX { U256::ZERO } else { sum }
+    let (mut sum, mut carry) = ([0; 4], 0);
+    for i in 0..4 {
+        (sum[i], carry) = p[4 + i].carrying_mul_add(c, p[i], carry);
+    }
+    let (low, high) = carry.carrying_mul(c, 0);
+    let (sum, overflows) = add(&sum, &[low, high, 0, 0]);
+    // What overflowed left less than 2^128, so another `c` doesn't.
+    let (sum, _) = add(&sum, &[if overflows { c } else { 0 }, 0, 0, 0]);
+    // Less than twice the modulus: subtracting it is adding `c` and dropping 2^256.
+    let (reduced, is_above) = add(&sum, &[c, 0, 0, 0]);
+    U256::from_limbs(if is_above { reduced } else { sum })
 }
 
 /// a mod m for a < 2m.
@@ -530,6 +551,35 @@ mod tests {
     use super::*;
     use alloy_primitives::{I256, U512};
     use proptest::prelude::*;
+
+    // By value, for the tables.
+    fn div(a: U256, b: U256) -> U256 {
+        super::div(&a, &b)
+    }
+
+    fn rem(a: U256, b: U256) -> U256 {
+        super::rem(&a, &b)
+    }
+
+    fn sdiv(a: U256, b: U256) -> U256 {
+        super::sdiv(&a, &b)
+    }
+
+    fn smod(a: U256, b: U256) -> U256 {
+        super::smod(&a, &b)
+    }
+
+    fn exp(a: U256, b: U256) -> U256 {
+        super::exp(&a, &b)
+    }
+
+    fn addmod(a: U256, b: U256, m: U256) -> U256 {
+        super::addmod(&a, &b, &m)
+    }
+
+    fn mulmod(a: U256, b: U256, m: U256) -> U256 {
+        super::mulmod(&a, &b, &m)
+    }
 
     fn limb() -> impl Strategy<Value = u64> {
         prop_oneof![
@@ -612,8 +662,11 @@ mod tests {
                 _ => (a, b),
             };
             let (wide_a, wide_b) = (U512::from(a), U512::from(b));
-            prop_assert_eq!(addmod(a, b, m), modulo(wide_a + wide_b, m));
-            prop_assert_eq!(mulmod(a, b, m), modulo(wide_a * wide_b, m));
+            let largest = U256::from_limbs([m.as_limbs()[0], u64::MAX, u64::MAX, u64::MAX]);
+            for m in [m, largest] {
+                prop_assert_eq!(addmod(a, b, m), modulo(wide_a + wide_b, m));
+                prop_assert_eq!(mulmod(a, b, m), modulo(wide_a * wide_b, m));
+            }
         }
 
         #[test]

@@ -7,6 +7,7 @@
 //! # Safety
 //! Every handler is called with the three invariants of `interpreter` holding, and keeps them.
 
+use crate::arith::by_limbs;
 use crate::interpreter::{Exit, Handler, Next, Registers, immediate, jump_target, pair_depths, single_depth};
 use crate::opcode::{self as op, need_and_growth, stack_effect, static_gas};
 use crate::program::{Program, fused, fusion};
@@ -436,45 +437,25 @@ unary! {
     clz op::CLZ, arith::clz;
 }
 
-/// Applies a function of two words in place.
-///
-/// # Safety
-/// Two words lie below `sp`.
-#[inline(always)]
-unsafe fn apply2(sp: *mut U256, f: impl FnOnce(U256, U256) -> U256) {
-    // SAFETY: by the caller's promise.
-    unsafe { *sp.sub(2) = f(*sp.sub(1), *sp.sub(2)) }
-}
-
-macro_rules! functions_of_two {
-    ($($name:ident, $f:expr;)*) => {
+macro_rules! out_of_line_functions {
+    ($($name:ident $function:ident $target:literal $($operand:literal)+;)*) => {
         $(
             #[inline(never)]
             unsafe fn $name(sp: *mut U256) {
-                // SAFETY: called for opcodes that pop two words.
-                unsafe { apply2(sp, $f) }
+                // SAFETY: called for opcodes that pop so many words, of which the last is replaced.
+                unsafe { *sp.sub($target) = by_limbs(&arith::$function($(&*sp.sub($operand)),+)) }
             }
         )*
     };
 }
 
-functions_of_two! {
-    div_words, arith::div;
-    sdiv_words, arith::sdiv;
-    rem_words, arith::rem;
-    smod_words, arith::smod;
-}
-
-#[inline(never)]
-unsafe fn addmod_words(sp: *mut U256) {
-    // SAFETY: called for an opcode that pops three words.
-    unsafe { *sp.sub(3) = arith::addmod(*sp.sub(1), *sp.sub(2), *sp.sub(3)) }
-}
-
-#[inline(never)]
-unsafe fn mulmod_words(sp: *mut U256) {
-    // SAFETY: called for an opcode that pops three words.
-    unsafe { *sp.sub(3) = arith::mulmod(*sp.sub(1), *sp.sub(2), *sp.sub(3)) }
+out_of_line_functions! {
+    div_words div 2 1 2;
+    sdiv_words sdiv 2 1 2;
+    rem_words rem 2 1 2;
+    smod_words smod 2 1 2;
+    addmod_words addmod 3 1 2 3;
+    mulmod_words mulmod 3 1 2 3;
 }
 
 out_of_line! {

@@ -58,7 +58,7 @@ impl Words<'_, '_> {
     /// `ADDMOD`.
     pub(crate) fn addmod(&mut self, a: Word, b: Word, m: Word) -> Word {
         if let (Some(a), Some(b), Some(m)) = (a.known(), b.known(), m.known()) {
-            return Word::constant(arith::addmod(a, b, m));
+            return Word::constant(arith::addmod(&a, &b, &m));
         }
         // Where the sum fits in a limb, or what overflows is a multiple of the modulus, it is an addition.
         match m.known() {
@@ -78,7 +78,7 @@ impl Words<'_, '_> {
     /// `MULMOD`.
     pub(crate) fn mulmod(&mut self, a: Word, b: Word, m: Word) -> Word {
         if let (Some(a), Some(b), Some(m)) = (a.known(), b.known(), m.known()) {
-            return Word::constant(arith::mulmod(a, b, m));
+            return Word::constant(arith::mulmod(&a, &b, &m));
         }
         match m.known() {
             Some(U256::ZERO) => Word::ZERO,
@@ -98,7 +98,7 @@ impl Words<'_, '_> {
     pub(crate) fn exp(&mut self, base: Word, exponent: Word) -> Word {
         let (known_base, known_exponent) = (base.known(), exponent.known());
         match (known_base, known_exponent) {
-            (Some(base), Some(exponent)) => Word::constant(arith::exp(base, exponent)),
+            (Some(base), Some(exponent)) => Word::constant(arith::exp(&base, &exponent)),
             (_, Some(U256::ZERO)) => Word::narrow(Limb::Const(1)),
             (_, Some(U256::ONE)) => base,
             (Some(two), _) if two == U256::from(2) => self.shl(exponent, Word::narrow(Limb::Const(1))),
@@ -107,9 +107,9 @@ impl Words<'_, '_> {
         }
     }
 
-    fn divide(&mut self, a: Word, b: Word, part: Part, folded: fn(U256, U256) -> U256, helper: Helper) -> Word {
+    fn divide(&mut self, a: Word, b: Word, part: Part, folded: fn(&U256, &U256) -> U256, helper: Helper) -> Word {
         if let (Some(a), Some(b)) = (a.known(), b.known()) {
-            return Word::constant(folded(a, b));
+            return Word::constant(folded(&a, &b));
         }
         if a == Word::ZERO {
             return Word::ZERO;

@@ -1,50 +1,39 @@
 //! The operations that compiled code calls: those whose instructions are many or whose words are wide.
 //!
-//! A helper is a C function of one pointer, to sixteen limbs: its operands stand there one behind the other, four limbs
-//! each in the order in which the opcode pops them, and the result replaces the first.
+//! A helper is a C function of one pointer, to three words: its operands stand there in the order in which the opcode pops
+//! them, and the result replaces the first. Both sides read and write limb by limb, as `arith` says.
 
 use alloy_primitives::U256;
-use rialto_vm::arith;
+use rialto_vm::arith::{self, by_limbs};
 
-/// The limbs that a helper is given.
-pub(crate) type Operands = [u64; 16];
+/// The words that a helper is given.
+pub(crate) type Operands = [U256; 3];
 
 /// What compiled code calls.
 pub(crate) type Helper = unsafe extern "C" fn(*mut Operands);
 
-/// The operand at `index`.
-fn operand(operands: &Operands, index: usize) -> U256 {
-    let at = |limb: usize| operands[4 * index + limb];
-    U256::from_limbs([at(0), at(1), at(2), at(3)])
-}
-
-fn answer(operands: &mut Operands, result: U256) {
-    operands[..4].copy_from_slice(result.as_limbs());
-}
-
 macro_rules! helpers {
-    ($($name:ident($($index:literal),+);)+) => {$(
-        #[doc = concat!("`arith::", stringify!($name), "`.\n\n# Safety\n`operands` points to limbs that nobody else uses.")]
+    ($($name:ident($function:expr, $($index:literal),+);)+) => {$(
+        #[doc = concat!("`arith::", stringify!($name), "`.\n\n# Safety\n`operands` points to words that nobody else uses.")]
         pub(crate) unsafe extern "C" fn $name(operands: *mut Operands) {
-            // SAFETY: compiled code gives the address of its frame's own slot, which has that many limbs.
+            // SAFETY: compiled code gives the address of its frame's own slot, which has that many words.
             let operands = unsafe { &mut *operands };
-            let result = arith::$name($(operand(operands, $index)),+);
-            answer(operands, result);
+            operands[0] = by_limbs(&$function($(&operands[$index]),+));
         }
     )+};
 }
 
 helpers! {
-    mul(0, 1);
-    div(0, 1);
-    sdiv(0, 1);
-    rem(0, 1);
-    smod(0, 1);
-    addmod(0, 1, 2);
-    mulmod(0, 1, 2);
-    exp(0, 1);
-    signextend(0, 1);
-    shl(0, 1);
-    shr(0, 1);
-    sar(0, 1);
+    div(arith::div, 0, 1);
+    sdiv(arith::sdiv, 0, 1);
+    rem(arith::rem, 0, 1);
+    smod(arith::smod, 0, 1);
+    addmod(arith::addmod, 0, 1, 2);
+    mulmod(arith::mulmod, 0, 1, 2);
+    exp(arith::exp, 0, 1);
+    mul(|a, b| arith::mul(by_limbs(a), by_limbs(b)), 0, 1);
+    signextend(|a, b| arith::signextend(by_limbs(a), by_limbs(b)), 0, 1);
+    shl(|a, b| arith::shl(by_limbs(a), by_limbs(b)), 0, 1);
+    shr(|a, b| arith::shr(by_limbs(a), by_limbs(b)), 0, 1);
+    sar(|a, b| arith::sar(by_limbs(a), by_limbs(b)), 0, 1);
 }

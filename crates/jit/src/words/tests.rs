@@ -127,11 +127,11 @@ fn operations() -> [Operation; 27] {
         add 2: |[a, b, _]| a.wrapping_add(b);
         sub 2: |[a, b, _]| a.wrapping_sub(b);
         mul 2: |[a, b, _]| arith::mul(a, b);
-        div 2: |[a, b, _]| arith::div(a, b);
-        sdiv 2: |[a, b, _]| arith::sdiv(a, b);
-        rem 2: |[a, b, _]| arith::rem(a, b);
-        smod 2: |[a, b, _]| arith::smod(a, b);
-        exp 2: |[a, b, _]| arith::exp(a, b);
+        div 2: |[a, b, _]| arith::div(&a, &b);
+        sdiv 2: |[a, b, _]| arith::sdiv(&a, &b);
+        rem 2: |[a, b, _]| arith::rem(&a, &b);
+        smod 2: |[a, b, _]| arith::smod(&a, &b);
+        exp 2: |[a, b, _]| arith::exp(&a, &b);
         signextend 2: |[a, b, _]| arith::signextend(a, b);
         lt 2: |[a, b, _]| U256::from(a < b);
         gt 2: |[a, b, _]| U256::from(a > b);
@@ -148,8 +148,8 @@ fn operations() -> [Operation; 27] {
         iszero 1: |[a, _, _]| U256::from(a.is_zero());
         not 1: |[a, _, _]| !a;
         clz 1: |[a, _, _]| arith::clz(a);
-        addmod 3: |[a, b, m]| arith::addmod(a, b, m);
-        mulmod 3: |[a, b, m]| arith::mulmod(a, b, m);
+        addmod 3: |[a, b, m]| arith::addmod(&a, &b, &m);
+        mulmod 3: |[a, b, m]| arith::mulmod(&a, &b, &m);
         double_iszero 1: |[a, _, _]| U256::from(!a.is_zero());
     }
 }

@@ -20,10 +20,10 @@ pub(crate) fn powmod(base: U256, exponent: &[u8], m: U256) -> U256 {
     let zeros = exponent.iter().take_while(|byte| **byte == 0).count();
     let exponent = &exponent[zeros..];
     if exponent.is_empty() || m.is_zero() {
-        return rem(U256::ONE, m);
+        return rem(&U256::ONE, &m);
     }
     let [m0, m1, m2, m3] = *m.as_limbs();
-    let [b0, b1, b2, b3] = *rem(base, m).as_limbs();
+    let [b0, b1, b2, b3] = *rem(&base, &m).as_limbs();
     let power = if m3 != 0 {
         Wide::new([m0, m1, m2, m3]).power([b0, b1, b2, b3], exponent)
     } else if m2 != 0 {

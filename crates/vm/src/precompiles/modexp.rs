@@ -149,9 +149,9 @@ fn reduce(number: &[u8], m: U256) -> U256 {
         return remainder;
     }
     // 2^256 mod m.
-    let radix = addmod(U256::MAX, U256::ONE, m);
+    let radix = addmod(&U256::MAX, &U256::ONE, &m);
     for word in words {
-        remainder = addmod(mulmod(remainder, radix, m), U256::from_be_bytes(*word), m);
+        remainder = addmod(&mulmod(&remainder, &radix, &m), &U256::from_be_bytes(*word), &m);
     }
     remainder
 }
