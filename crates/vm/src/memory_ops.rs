@@ -5,6 +5,7 @@
 //! # Safety
 //! `sp` has at least as many initialised words below it as the opcode table says the opcode pops.
 
+use crate::arith::by_limbs;
 use crate::frame::Input;
 use crate::interpreter::{Exit, Next, fail};
 use crate::memory::{MAX_BYTES, memory_gas};
@@ -52,10 +53,15 @@ impl Vm<'_> {
     /// gas does not suffice. A length of zero grows nothing whatever the offset, which is then 0.
     #[inline]
     pub(crate) fn grow(&mut self, offset: &U256, len: &U256, gas: u64) -> Option<(usize, usize, u64)> {
-        if len.is_zero() {
+        self.grow_range(saturate(offset), saturate(len), gas)
+    }
+
+    /// As [`Vm::grow`], of numbers that are the largest there is where the words did not fit.
+    #[inline]
+    pub(crate) fn grow_range(&mut self, offset: u64, len: u64, gas: u64) -> Option<(usize, usize, u64)> {
+        if len == 0 {
             return Some((0, 0, gas));
         }
-        let (offset, len) = (saturate(offset), saturate(len));
         let end = offset.checked_add(len)?;
         if end <= self.memory.len() as u64 {
             return Some((offset as usize, len as usize, gas));
@@ -143,13 +149,22 @@ impl Vm<'_> {
     #[inline(never)]
     pub(crate) unsafe fn op_keccak256(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: KECCAK256 pops 2.
-        let (offset, len) = unsafe { (word(sp, 1), word(sp, 2)) };
-        let cost = KECCAK_WORD_GAS.saturating_mul(words(saturate(len)));
-        let Some(gas) = gas.checked_sub(cost) else { return fail(Halt::OutOfGas) };
-        let Some((offset, size, gas)) = self.grow(offset, len, gas) else { return fail(Halt::OutOfGas) };
-        let hash = self.keccak_cache.hash(&self.memory.bytes()[offset..offset + size]);
-        *len = hash.into();
-        (gas, None)
+        let (offset, target) = unsafe { (word(sp, 1), word(sp, 2)) };
+        match self.hash_memory(saturate(offset), saturate(target), gas) {
+            Some((hash, gas)) => {
+                *target = hash;
+                (gas, None)
+            }
+            None => fail(Halt::OutOfGas),
+        }
+    }
+
+    /// Keccak-256 of a range of memory, and gas left after paying for it and for the memory.
+    #[inline]
+    pub(crate) fn hash_memory(&mut self, offset: u64, len: u64, gas: u64) -> Option<(U256, u64)> {
+        let gas = gas.checked_sub(KECCAK_WORD_GAS.saturating_mul(words(len)))?;
+        let (offset, len, gas) = self.grow_range(offset, len, gas)?;
+        Some((self.keccak_cache.hash(&self.memory.bytes()[offset..offset + len]), gas))
     }
 
     /// The frame's call data.
@@ -257,32 +272,24 @@ impl Vm<'_> {
     #[inline(never)]
     pub(crate) unsafe fn op_return(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: RETURN pops 2.
-        match unsafe { self.take_output(sp, gas) } {
-            Some(gas) => (gas, Some(Exit::Done)),
-            None => fail(Halt::OutOfGas),
-        }
+        let (offset, len) = unsafe { (word(sp, 1), word(sp, 2)) };
+        self.end_with(saturate(offset), saturate(len), gas, Exit::Done)
     }
 
     #[inline(never)]
     pub(crate) unsafe fn op_revert(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: REVERT pops 2.
-        match unsafe { self.take_output(sp, gas) } {
-            Some(gas) => (gas, Some(Exit::Failed(Halt::Revert))),
-            None => fail(Halt::OutOfGas),
-        }
+        let (offset, len) = unsafe { (word(sp, 1), word(sp, 2)) };
+        self.end_with(saturate(offset), saturate(len), gas, Exit::Failed(Halt::Revert))
     }
 
-    /// Copies the output that RETURN and REVERT name to the return data.
-    ///
-    /// # Safety
-    /// At least 2 words lie below `sp`.
-    unsafe fn take_output(&mut self, sp: *mut U256, gas: u64) -> Option<u64> {
-        // SAFETY: by the caller's promise.
-        let (offset, len) = unsafe { (word(sp, 1), word(sp, 2)) };
-        let (offset, len, gas) = self.grow(offset, len, gas)?;
+    /// Ends the frame with a range of memory as its return data.
+    #[inline]
+    pub(crate) fn end_with(&mut self, offset: u64, len: u64, gas: u64, exit: Exit) -> Next {
+        let Some((offset, len, gas)) = self.grow_range(offset, len, gas) else { return fail(Halt::OutOfGas) };
         self.return_data.clear();
         self.return_data.extend_from_slice(&self.memory.bytes()[offset..offset + len]);
-        Some(gas)
+        (gas, Some(exit))
     }
 
     #[inline(never)]
@@ -291,7 +298,7 @@ impl Vm<'_> {
         let (base, exponent) = unsafe { (word(sp, 1), word(sp, 2)) };
         let cost = self.rules.exp_byte_gas * exponent.byte_len() as u64;
         let Some(gas) = gas.checked_sub(cost) else { return fail(Halt::OutOfGas) };
-        *exponent = crate::arith::exp(*base, *exponent);
+        *exponent = by_limbs(&crate::arith::exp(base, exponent));
         (gas, None)
     }
 }

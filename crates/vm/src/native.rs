@@ -181,7 +181,7 @@ pub unsafe extern "C" fn stop(vm: *mut Vm<'_>, gas: u64) {
 pub unsafe extern "C" fn grow_memory(vm: *mut Vm<'_>, offset: u64, len: u64, gas: u64) -> u64 {
     // SAFETY: by the caller's promise.
     let vm = unsafe { &mut *vm };
-    let next = match vm.grow(&U256::from(offset), &U256::from(len), gas) {
+    let next = match vm.grow_range(offset, len, gas) {
         Some((_, _, gas)) => (gas, None),
         None => crate::interpreter::fail(Halt::OutOfGas),
     };
@@ -193,13 +193,11 @@ pub unsafe extern "C" fn grow_memory(vm: *mut Vm<'_>, offset: u64, len: u64, gas
 /// # Safety
 /// As the module says.
 pub unsafe extern "C" fn end_with_output(vm: *mut Vm<'_>, offset: u64, len: u64, gas: u64, opcode: u64) {
-    let mut words = [U256::from(len), U256::from(offset)];
-    let sp = words.as_mut_ptr_range().end;
-    // SAFETY: by the caller's promise; two words lie below `sp`.
-    unsafe {
-        let next = if opcode == u64::from(op::RETURN) { (*vm).op_return(sp, gas) } else { (*vm).op_revert(sp, gas) };
-        (*vm).after(next);
-    }
+    // SAFETY: by the caller's promise.
+    let vm = unsafe { &mut *vm };
+    let exit = if opcode == u64::from(op::RETURN) { Exit::Done } else { Exit::Failed(Halt::Revert) };
+    let next = vm.end_with(offset, len, gas, exit);
+    vm.after(next);
 }
 
 /// KECCAK256 of `len` bytes at `offset`, each the largest number where the word does not fit, into `out`; gas left.
@@ -207,14 +205,25 @@ pub unsafe extern "C" fn end_with_output(vm: *mut Vm<'_>, offset: u64, len: u64,
 /// # Safety
 /// As the module says; `out` may be written.
 pub unsafe extern "C" fn keccak256(vm: *mut Vm<'_>, out: *mut U256, offset: u64, len: u64, gas: u64) -> u64 {
-    let mut words = [U256::from(len), U256::from(offset)];
-    let sp = words.as_mut_ptr_range().end;
-    // SAFETY: by the caller's promise; two words lie below `sp`.
-    unsafe {
-        let next = (*vm).op_keccak256(sp, gas);
-        *out = words[0];
-        (*vm).after(next)
+    // SAFETY: by the caller's promise.
+    let vm = unsafe { &mut *vm };
+    match vm.hash_memory(offset, len, gas) {
+        Some((hash, gas)) => {
+            // SAFETY: by the caller's promise.
+            unsafe { *out = hash };
+            gas
+        }
+        None => vm.after(crate::interpreter::fail(Halt::OutOfGas)),
     }
+}
+
+/// KECCAK256 of 64 bytes that are paid for, into `out`.
+///
+/// # Safety
+/// As the module says; `out` may be written, and `input` is in the frame's memory.
+pub unsafe extern "C" fn keccak_pair(vm: *mut Vm<'_>, out: *mut U256, input: *const [u8; 64]) {
+    // SAFETY: by the caller's promise; the table of hashes is apart from the frame's memory.
+    unsafe { *out = (*vm).keccak_cache.hash_pair(&*input) }
 }
 
 /// The word of call data at `offset`, the largest number where the word does not fit, into `out`.

@@ -5,13 +5,24 @@
 //! for there; then the access is as if it had been there.
 
 use super::Translator;
+use super::exits::Exit;
 use crate::words::{Limb, Word};
+use alloy_primitives::U256;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types::I64};
 use rialto_vm::native::{self, layout};
 
 /// Constant offsets below this are part of the instruction.
 const NEAR: u64 = 1 << 30;
+/// Bytes of two words.
+const PAIR_BYTES: u64 = 64;
+/// Gas for each word that is hashed.
+const KECCAK_WORD_GAS: u64 = 6;
+
+/// An offset that is constant and near.
+fn near(offset: Word) -> Option<u64> {
+    offset.known().and_then(|offset| u64::try_from(offset).ok()).filter(|&offset| offset < NEAR)
+}
 
 impl Translator<'_, '_> {
     /// 64 bits of the machine.
@@ -35,9 +46,10 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Makes `len` bytes at `offset` exist, `len` being 1 or 32: a pointer and an offset from it.
+    /// Makes `len` bytes at `offset` exist, `len` being 1 or 32, or more where the offset is constant and near: a pointer
+    /// and an offset from it.
     fn reach(&mut self, offset: Word, len: u64) -> (Value, i32) {
-        let known = offset.known().and_then(|offset| u64::try_from(offset).ok()).filter(|&offset| offset < NEAR);
+        let known = near(offset);
         let value = match known {
             Some(offset) if offset + len <= self.state.memory => None,
             Some(offset) => Some(self.builder.ins().iconst(I64, offset as i64)),
@@ -60,7 +72,9 @@ impl Translator<'_, '_> {
     fn grow_unless_there(&mut self, offset: Value, len: u64) {
         let field = if len == 32 { layout::MEMORY_WORD_OFFSETS } else { layout::MEMORY_LEN };
         let offsets = self.field(field);
-        let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, offsets);
+        // The last byte; a near offset does not overflow.
+        let last = if len > 32 { self.builder.ins().iadd_imm_s(offset, len as i64 - 1) } else { offset };
+        let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, last, offsets);
         let (grow, on) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(grow);
         self.builder.ins().brif(is_there, on, &[], grow, &[]);
@@ -96,6 +110,9 @@ impl Translator<'_, '_> {
 
     pub(super) fn keccak256(&mut self) {
         let (offset, len) = (self.pop(), self.pop());
+        if len.known() == Some(U256::from(PAIR_BYTES)) && near(offset).is_some() {
+            return self.keccak_pair(offset);
+        }
         let (offset, len) = (self.saturated(offset), self.saturated(len));
         let place = self.state.top();
         self.claim(place);
@@ -104,6 +121,26 @@ impl Translator<'_, '_> {
         let gas = self.gas();
         let vm = self.vm();
         self.call_for_gas(native::keccak256 as *const () as usize, &[vm, out, offset, len, gas]);
+        self.push_stored();
+    }
+
+    /// Two words at a constant offset, as a mapping's places are found: paid for and made to exist here.
+    fn keccak_pair(&mut self, offset: Word) {
+        let gas = self.gas();
+        let cost = 2 * KECCAK_WORD_GAS as i64;
+        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, gas, cost);
+        let out_of_gas = self.exit(Exit::OutOfGas);
+        self.leave_if(is_short, out_of_gas, &[]);
+        let gas = self.builder.ins().iadd_imm_s(gas, -cost);
+        self.set_gas(gas);
+        let (pointer, near) = self.reach(offset, PAIR_BYTES);
+        let input = self.builder.ins().iadd_imm_s(pointer, i64::from(near));
+        let place = self.state.top();
+        self.claim(place);
+        self.settle();
+        let out = self.pointer_to(place);
+        let vm = self.vm();
+        self.call(native::keccak_pair as *const () as usize, &[vm, out, input]);
         self.push_stored();
     }
 
