@@ -29,6 +29,7 @@ pub fn cases() -> Vec<Case> {
         swaps(&contracts),
         arithmetic(&contracts),
         ray_tracer(&contracts),
+        plain_loops(&contracts),
         keccak(&contracts),
         memory(&contracts),
         storage(&contracts),
@@ -236,6 +237,12 @@ fn arithmetic(contracts: &Contracts) -> Case {
 /// A picture of five spheres in checked fixed-point integers.
 fn ray_tracer(contracts: &Contracts) -> Case {
     loops(contracts, "ray_tracer", "Spheres", &[("render(uint256,uint256,uint256)", &[12, 9, 2])])
+}
+
+/// Fibonacci numbers modulo 2^256, and counting.
+fn plain_loops(contracts: &Contracts) -> Case {
+    let calls: [(&str, &[u64]); 2] = [("fibonacci(uint256)", &[60_000]), ("count(uint256)", &[100_000])];
+    loops(contracts, "loops", "Loops", &calls)
 }
 
 /// Hash chains over 64 bytes, over an odd length and over kilobytes.

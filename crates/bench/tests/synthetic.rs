@@ -10,6 +10,7 @@ fn transactions_succeed() {
         ("swaps", 400, 1_600),
         ("arithmetic_256", 3, 0),
         ("ray_tracer", 1, 0),
+        ("loops", 2, 0),
         ("keccak", 3, 0),
         ("memory", 4, 0),
         ("storage", 5, 0),
