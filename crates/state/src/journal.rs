@@ -40,6 +40,9 @@ use core::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+/// Slots that are found without hashing their keys.
+const RECENT_SLOTS: usize = 32;
+
 /// Names an account in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountId(u32);
@@ -106,6 +109,16 @@ pub struct SlotEntry {
     original_tx: u32,
     warm_tx: u32,
     seen_tx: u32,
+}
+
+impl SlotEntry {
+    /// Whether it is the slot `key` of this account's storage. Limb by limb, as keys were mostly just written: memory is slow
+    /// to read in wider pieces then.
+    #[inline(always)]
+    fn is(&self, account: u32, generation: u32, key: &U256) -> bool {
+        let ([a, b, c, d], [w, x, y, z]) = (*self.key.as_limbs(), *key.as_limbs());
+        (a ^ w) | (b ^ x) | (c ^ y) | (d ^ z) == 0 && self.account == account && self.generation == generation
+    }
 }
 
 struct TransientEntry {
@@ -232,6 +245,8 @@ pub struct Journal<'r> {
     account_index: HashTable<u32>,
     slots: Vec<SlotEntry>,
     slot_index: HashTable<u32>,
+    /// Slots looked up not long ago, by a few bits of their keys: most are looked up several times in a row.
+    recent_slots: [u32; RECENT_SLOTS],
     /// Of each code that was set, an account that got it: the reader need not know a code that came into being here.
     set_codes: BTreeMap<B256, u32>,
     transients: Vec<TransientEntry>,
@@ -265,6 +280,7 @@ impl<'r> Journal<'r> {
             account_index: HashTable::with_capacity(64),
             slots: Vec::with_capacity(64),
             slot_index: HashTable::with_capacity(64),
+            recent_slots: [0; RECENT_SLOTS],
             set_codes: BTreeMap::new(),
             transients: Vec::new(),
             transient_index: HashTable::new(),
@@ -595,15 +611,24 @@ impl<'r> Journal<'r> {
     #[inline]
     pub fn slot_id(&mut self, account: AccountId, key: &U256) -> SlotId {
         let generation = self.accounts[account.0 as usize].generation;
-        let hash = hash_slot(&self.hasher, account.0, generation, key);
+        let [low, ..] = *key.as_limbs();
+        let recent = self.recent_slots[low as usize % RECENT_SLOTS];
+        // Whatever is noted there, it is the slot if it is equal.
+        if self.slots.get(recent as usize).is_some_and(|slot| slot.is(account.0, generation, key)) {
+            return SlotId(recent);
+        }
+        let id = self.find_or_add_slot(account.0, generation, key);
+        self.recent_slots[low as usize % RECENT_SLOTS] = id.0;
+        id
+    }
+
+    #[inline(never)]
+    fn find_or_add_slot(&mut self, account: u32, generation: u32, key: &U256) -> SlotId {
+        let hash = hash_slot(&self.hasher, account, generation, key);
         let slots = &self.slots;
-        let is_it = |&id: &u32| {
-            let slot = &slots[id as usize];
-            slot.key == *key && slot.account == account.0 && slot.generation == generation
-        };
-        match self.slot_index.find(hash, is_it) {
+        match self.slot_index.find(hash, |&id| slots[id as usize].is(account, generation, key)) {
             Some(&id) => SlotId(id),
-            None => self.add_slot(account.0, generation, key, hash),
+            None => self.add_slot(account, generation, key, hash),
         }
     }
 
@@ -764,6 +789,7 @@ impl<'r> Journal<'r> {
     // ---- logs and refunds ----
 
     /// Appends a log.
+    #[inline]
     pub fn log(&mut self, log: Log) {
         self.logs.push(log);
     }

@@ -17,6 +17,19 @@ impl Topics {
         copy.topics[..topics.len()].copy_from_slice(topics);
         copy
     }
+
+    /// `len` topics, four at most, each of which `topic` gives by its index: made in place, without a copy.
+    #[inline]
+    pub fn from_fn(len: usize, topic: impl Fn(usize) -> B256) -> Self {
+        assert!(len <= 4, "a log has at most 4 topics, found {len}");
+        let mut topics = [B256::ZERO; 4];
+        for (index, place) in topics.iter_mut().enumerate() {
+            if index < len {
+                *place = topic(index);
+            }
+        }
+        Self { len: len as u8, topics }
+    }
 }
 
 impl core::ops::Deref for Topics {

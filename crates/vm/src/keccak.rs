@@ -16,7 +16,7 @@ use alloc::{boxed::Box, vec};
 use alloy_primitives::{B256, U256, keccak256};
 
 /// Entries of a table that has begun.
-const FIRST_ENTRIES: usize = 256;
+const FIRST_ENTRIES: usize = 512;
 /// Entries that a table may grow to: 192 KiB.
 const MAX_ENTRIES: usize = 2048;
 

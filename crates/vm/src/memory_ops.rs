@@ -259,13 +259,10 @@ impl Vm<'_> {
         let cost = LOG_BYTE_GAS.saturating_mul(saturate(len));
         let Some(gas) = gas.checked_sub(cost) else { return fail(Halt::OutOfGas) };
         let Some((offset, len, gas)) = self.grow(offset, len, gas) else { return fail(Halt::OutOfGas) };
-        let mut topics = [B256::ZERO; 4];
-        for (i, topic) in topics[..count].iter_mut().enumerate() {
-            // SAFETY: as above; the first topic is the third word.
-            *topic = B256::from(unsafe { *word(sp, 3 + i) });
-        }
         let data = Bytes::copy_from_slice(&self.memory.bytes()[offset..offset + len]);
-        self.emit(Log { address: self.frame.address, topics: Topics::new(&topics[..count]), data });
+        // SAFETY: as above; the first topic is the third word.
+        let topics = Topics::from_fn(count, |i| B256::from(unsafe { *word(sp, 3 + i) }));
+        self.emit(Log { address: self.frame.address, topics, data });
         (gas, None)
     }
 

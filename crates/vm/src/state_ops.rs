@@ -7,6 +7,7 @@
 //! # Safety
 //! As in `memory_ops`: `sp` has the words below it that the opcode table says.
 
+use crate::arith::by_limbs;
 use crate::interpreter::{Exit, Next, fail};
 use crate::memory_ops::{saturate, saturate_offset, word};
 use crate::rules::SstoreMeter;
@@ -181,7 +182,7 @@ impl Vm<'_> {
     #[inline(never)]
     pub(crate) unsafe fn op_sstore(&mut self, sp: *mut U256, gas: u64) -> Next {
         // SAFETY: SSTORE pops 2.
-        let (key, value) = unsafe { (*word(sp, 1), *word(sp, 2)) };
+        let (key, value) = unsafe { (by_limbs(word(sp, 1)), by_limbs(word(sp, 2))) };
         if self.frame.is_static {
             return fail(Halt::StaticViolation);
         }
@@ -382,6 +383,7 @@ impl Vm<'_> {
     }
 
     /// Appends a log.
+    #[inline(always)]
     pub(crate) fn emit(&mut self, log: Log) {
         if let Some(tracer) = &mut self.tracer {
             tracer.log(&log);
