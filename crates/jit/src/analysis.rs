@@ -17,6 +17,8 @@
 //! Bounds: everything is linear in the code's length. A block or a tree that would need or grow by more than [`WINDOW`]
 //! words is cut.
 
+mod loops;
+
 use rialto_vm::Fork;
 use rialto_vm::opcode::{self as op, OPCODES};
 
@@ -84,6 +86,8 @@ pub(crate) struct Block {
     pub is_loop: bool,
     pub is_root: bool,
     pub is_cold: bool,
+    /// Of a loop's root: the words that its body gets as parameters, as bits from the top down.
+    pub parameters: u16,
     /// Of a cold block: the words that may be looked at before the frame fails.
     pub reach: i32,
     depth: u32,
@@ -140,6 +144,7 @@ impl<'a> Analysis<'a> {
         analysis.find_ways();
         analysis.find_cold();
         analysis.find_trees();
+        analysis.find_parameters();
         analysis
     }
 
@@ -225,6 +230,7 @@ impl<'a> Analysis<'a> {
             is_loop: false,
             is_root: false,
             is_cold: false,
+            parameters: 0,
             reach: 0,
             depth: 0,
         }

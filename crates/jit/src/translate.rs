@@ -1,8 +1,8 @@
 //! Bytecode to Cranelift's intermediate form: one function for the whole code.
 //!
 //! The function is entered with the number of an entry (the code's start, or behind an opcode that may open a frame) and
-//! goes to that root. Each root of the analysis has a *body*, a block with some of the top words as parameters, and where it has such words a *landing*, which loads them from the stack and goes to the body, for
-//! those who come from elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended
+//! goes to that root. Each root of the analysis has a *body*, a block with the words that a loop changes as parameters, and
+//! where it has such words a *landing*, which loads them from the stack and goes to the body, for those who come from elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended
 //! with, so that constants, loaded words and what is known of memory carry over.
 //!
 //! # Exactness
@@ -11,9 +11,11 @@
 //! would fail so opcode by opcode, too: up to its last opcode a segment does nothing that can be observed, and nothing
 //! that can fail for another reason, the stack's bounds having been checked. What memory and copies cost is charged when
 //! they happen, from less gas than opcode by opcode; if that falls short, the rest of the segment's static gas would.
-//! State is touched with exactly the gas that is left then. GAS adds the segment's rest.
+//! State is touched with exactly the gas that is left then. GAS adds the segment's rest. A segment that ends with a branch
+//! charges what both blocks behind it begin with, too, if these are its own: whichever is next would fail for it.
 //!
-//! Stack: bounds are checked at a tree's entry for all its paths, and the interpreter runs what they don't cover.
+//! Stack: bounds are checked at a tree's entry for all its paths, and the interpreter runs what they don't cover. Who comes
+//! from a tree whose own check covers that of the next goes behind the latter, as a loop's turns do.
 //!
 //! Bounds: [`Limits`] holds the instructions that a function may have; the walk ends with an error beyond.
 
@@ -101,9 +103,12 @@ struct Translator<'a, 'f> {
     /// entry of the tree that runs.
     kept: StackSlot,
     state: State,
+    /// Words that are known to be on the stack at the entry of the tree that runs, and room for more.
+    bounds: (i32, i32),
     /// Static gas of the opcodes behind, up to the segment's end, which is charged.
     rest: u64,
-    /// Program counter of the opcode.
+    /// The block of the code, and the opcode's program counter.
+    block: u32,
     pc: usize,
     ways: Ways,
     exits: Exits,
@@ -149,7 +154,9 @@ pub(crate) fn translate(
         quiet,
         kept,
         state: State::new(0),
+        bounds: (0, 0),
         rest: 0,
+        block: 0,
         pc: 0,
         ways: Ways::new(analysis.blocks.len()),
         exits: Exits::default(),
@@ -219,7 +226,7 @@ impl Translator<'_, '_> {
     /// Compiles a block; the one that goes on in place, if one does.
     fn compile_block(&mut self, index: u32) -> Result<Option<u32>, TooLarge> {
         let block = &self.analysis.blocks[index as usize];
-        self.pc = block.start;
+        (self.block, self.pc) = (index, block.start);
         let end = block.end;
         self.state.sp = None;
         self.begin_segment();
@@ -269,12 +276,17 @@ impl Translator<'_, '_> {
     fn branch(&mut self, target: Target, next: u32) -> Option<u32> {
         let word = self.pop();
         let condition = self.pop();
+        self.state.paid = self.gas_behind(self.block);
         if let Some(condition) = condition.known() {
             return if condition.is_zero() { self.go(next) } else { self.go_to_target(target, word) };
         }
         let condition = self.words().is_nonzero(condition);
         let (taken, other) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.ins().brif(condition, taken, &[], other, &[]);
+        // A branch on a negated flag is one on the flag, the other way round.
+        match self.shared.negated.get(&condition) {
+            Some(&flag) => self.builder.ins().brif(flag, other, &[], taken, &[]),
+            None => self.builder.ins().brif(condition, taken, &[], other, &[]),
+        };
         let is_cold = |index: u32| self.analysis.blocks[index as usize].is_cold;
         match target {
             Target::Block(index) if !is_cold(index) => {}

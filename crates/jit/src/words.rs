@@ -29,6 +29,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use helpers::Helper;
+use std::collections::HashMap;
 
 /// 64 bits of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +51,15 @@ pub(crate) struct Word(pub(crate) [Limb; 4]);
 pub(crate) struct Shared {
     scratch: Option<StackSlot>,
     signature: Option<SigRef>,
+    /// Of each flag that was negated, the flag that it was.
+    pub(crate) negated: HashMap<Value, Value>,
     /// Full multiplications that may still be emitted in place rather than called.
     inline_products: u32,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { scratch: None, signature: None, inline_products: INLINE_PRODUCTS }
+        Self { scratch: None, signature: None, negated: HashMap::new(), inline_products: INLINE_PRODUCTS }
     }
 }
 

@@ -9,18 +9,20 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Value, types::I64};
 use rialto_vm::native::layout;
 
-/// Words that a body gets as parameters at most.
-const PARAMETERS: i32 = 4;
+/// Words by which every tree that is checked for its growth may grow: so a tree that follows need not be checked anew.
+const GROWTH: i32 = 24;
 
 /// The blocks of the function that belong to blocks of the code.
 pub(super) struct Ways {
     bodies: Vec<Option<ir::Block>>,
+    /// Bodies behind the check of the stack's bounds.
+    checked: Vec<Option<ir::Block>>,
     landings: Vec<Option<ir::Block>>,
 }
 
 impl Ways {
     pub fn new(blocks: usize) -> Self {
-        Self { bodies: vec![None; blocks], landings: vec![None; blocks] }
+        Self { bodies: vec![None; blocks], checked: vec![None; blocks], landings: vec![None; blocks] }
     }
 }
 
@@ -56,29 +58,64 @@ impl Translator<'_, '_> {
         self.builder.switch_to_block(on);
     }
 
-    /// The words that a root's body gets as parameters: those of a loop, which would go through memory in every turn.
-    /// Dynamic jumps and suspended frames have them in memory.
-    fn parameters(&self, root: u32) -> i32 {
-        let block = &self.analysis.blocks[root as usize];
-        if block.is_loop && !block.is_target && !block.is_entry { block.tree_need.min(PARAMETERS) } else { 0 }
+    /// The words that a root's body gets as parameters, by their depths from the top, 1 for the top itself: those that a
+    /// loop changes, which would go through memory in every turn.
+    fn parameters(&self, root: u32) -> Vec<i32> {
+        let bits = self.analysis.blocks[root as usize].parameters;
+        (0..16).filter(|bit| bits >> bit & 1 != 0).map(|bit| bit + 1).collect()
     }
 
-    /// The body of a root: words from the top down.
+    /// Words from the top down of which some are parameters of the root: whoever goes to its body has them.
+    fn reach_of_parameters(&self, root: u32) -> i32 {
+        16 - self.analysis.blocks[root as usize].parameters.leading_zeros() as i32
+    }
+
+    /// The body of a root, which gets its parameters' limbs.
     fn body(&mut self, root: u32) -> ir::Block {
         if let Some(body) = self.ways.bodies[root as usize] {
             return body;
         }
+        let body = self.create_body(root);
+        *self.ways.bodies[root as usize].insert(body)
+    }
+
+    /// The body of a root behind the check of the stack's bounds.
+    fn checked_body(&mut self, root: u32) -> ir::Block {
+        if !self.is_checked(root) {
+            return self.body(root);
+        }
+        if let Some(body) = self.ways.checked[root as usize] {
+            return body;
+        }
+        let body = self.create_body(root);
+        *self.ways.checked[root as usize].insert(body)
+    }
+
+    fn create_body(&mut self, root: u32) -> ir::Block {
         let body = self.builder.create_block();
-        for _ in 0..4 * self.parameters(root) {
+        for _ in 0..4 * self.analysis.blocks[root as usize].parameters.count_ones() {
             self.builder.append_block_param(body, I64);
         }
-        *self.ways.bodies[root as usize].insert(body)
+        body
+    }
+
+    /// Whether the stack's bounds are to be checked for a tree: not if whoever goes there has the words, and it adds none.
+    fn is_checked(&self, root: u32) -> bool {
+        let block = &self.analysis.blocks[root as usize];
+        block.tree_need > self.reach_of_parameters(root) || block.tree_growth > 0
+    }
+
+    /// What is known of the stack's bounds at the entry of a tree that runs: words that are there, and room for more.
+    fn bounds(&self, root: u32) -> (i32, i32) {
+        let block = &self.analysis.blocks[root as usize];
+        let growth = if self.is_checked(root) { block.tree_growth.max(GROWTH) } else { 0 };
+        (block.tree_need, growth)
     }
 
     /// Where to go on in a root, or a cold block, with all words in memory.
     pub(super) fn landing(&mut self, index: u32) -> ir::Block {
         let is_cold = self.analysis.blocks[index as usize].is_cold;
-        if !is_cold && self.parameters(index) == 0 {
+        if !is_cold && self.analysis.blocks[index as usize].parameters == 0 {
             return self.body(index);
         }
         if let Some(landing) = self.ways.landings[index as usize] {
@@ -101,48 +138,61 @@ impl Translator<'_, '_> {
         let block = &self.analysis.blocks[index as usize];
         let pc = block.start;
         let is_cold = block.is_cold;
-        let parameters = if is_cold { 0 } else { self.parameters(index) };
-        self.state = State::new(parameters);
+        let reach = if is_cold { 0 } else { self.reach_of_parameters(index) };
+        self.state = State::new(reach);
         if is_cold {
             return self.bail(pc);
         }
         let base = self.field(layout::STACK_BASE);
         let sp = self.sp();
         let bytes = self.builder.ins().isub(sp, base);
-        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, i64::from(32 * parameters));
+        let is_short = self.builder.ins().icmp_imm_u(IntCC::UnsignedLessThan, bytes, i64::from(32 * reach));
         self.bail_if(is_short, pc);
-        self.jump_to_body(index, parameters);
+        // Nothing is known of the bounds.
+        self.bounds = (0, 0);
+        self.jump_to_body(index);
     }
 
     /// Begins a root: its stack's bounds are checked, and its parameters are words that are not in memory.
     pub(super) fn begin_tree(&mut self, root: u32) {
         let block = &self.analysis.blocks[root as usize];
-        let (pc, need, growth) = (block.start, block.tree_need, block.tree_growth);
+        let (pc, need) = (block.start, block.tree_need);
+        let is_too_large = need + block.tree_growth > STACK_LIMIT;
         let body = self.body(root);
         self.builder.switch_to_block(body);
-        let values = self.builder.block_params(body).to_vec();
-        let mut state = State::new(need);
-        let parameters = self.parameters(root);
-        for (limbs, place) in values.chunks_exact(4).zip(1..) {
-            let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
-            *state.entry(-place) = Entry::loaded(word);
-        }
-        self.state = state;
-        if need + growth > STACK_LIMIT {
+        self.state = self.state_of_body(root, body);
+        self.bounds = self.bounds(root);
+        if is_too_large {
             // Nothing can run it without failing.
             let never = self.builder.ins().iconst(ir::types::I8, 1);
             return self.bail_storing_if(never, pc);
         }
-        if need <= parameters && growth == 0 {
+        if !self.is_checked(root) {
             return;
         }
         let base = self.field(layout::STACK_BASE);
         let sp = self.sp();
         let bytes = self.builder.ins().isub(sp, base);
         let bytes = if need == 0 { bytes } else { self.builder.ins().iadd_imm_s(bytes, i64::from(-32 * need)) };
-        let room = i64::from(32 * (STACK_LIMIT - growth - need));
+        let room = i64::from(32 * (STACK_LIMIT - self.bounds.1 - need));
         let is_outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, bytes, room);
         self.bail_storing_if(is_outside, pc);
+        let arguments = self.builder.block_params(body).to_vec();
+        let checked = self.checked_body(root);
+        self.jump(checked, &arguments);
+        self.builder.switch_to_block(checked);
+        self.state = self.state_of_body(root, checked);
+    }
+
+    /// At a root's beginning: its parameters are words that are not in memory.
+    fn state_of_body(&mut self, root: u32, body: ir::Block) -> State {
+        let mut state = State::new(self.analysis.blocks[root as usize].tree_need);
+        let values = self.builder.block_params(body);
+        for (limbs, depth) in values.chunks_exact(4).zip(self.parameters(root)) {
+            let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
+            *state.entry(-depth) = Entry::loaded(word);
+        }
+        state
     }
 
     /// Goes on in the interpreter if the condition holds, with the parameters of a body stored.
@@ -171,10 +221,9 @@ impl Translator<'_, '_> {
         if !block.is_root {
             return Some(index);
         }
-        let parameters = self.parameters(index);
         // As many words as the abstract stack has are on the stack: bounds were checked at the tree's entry.
-        if parameters as usize <= self.state.entries.len() {
-            self.jump_to_body(index, parameters);
+        if self.reach_of_parameters(index) as usize <= self.state.entries.len() {
+            self.jump_to_body(index);
         } else {
             self.store_all();
             let landing = self.landing(index);
@@ -184,10 +233,11 @@ impl Translator<'_, '_> {
         None
     }
 
-    fn jump_to_body(&mut self, root: u32, parameters: i32) {
+    fn jump_to_body(&mut self, root: u32) {
         let top = self.state.top();
-        let words: Vec<Word> = (1..=parameters).map(|depth| self.word_at(top - depth)).collect();
-        self.store_places(self.state.origin..top - parameters);
+        let places: Vec<i32> = self.parameters(root).into_iter().map(|depth| top - depth).collect();
+        let words: Vec<Word> = places.iter().map(|&place| self.word_at(place)).collect();
+        self.store_places_but(self.state.origin..top, &places);
         let mut arguments = Vec::new();
         for word in words {
             for limb in word.0 {
@@ -195,7 +245,10 @@ impl Translator<'_, '_> {
             }
         }
         self.keep_sp();
-        let body = self.body(root);
+        // The words that this tree has were checked to be there, and so was the room that it may need.
+        let (need, growth) = self.bounds(root);
+        let is_within = need <= self.bounds.0 + top && growth + top <= self.bounds.1;
+        let body = if is_within { self.checked_body(root) } else { self.body(root) };
         self.jump(body, &arguments);
     }
 

@@ -2,7 +2,7 @@
 
 use super::Translator;
 use super::exits::Exit;
-use crate::analysis::opens;
+use crate::analysis::{End, Target, opens};
 use crate::words::{Limb, Word, Words};
 use alloy_primitives::U256;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -42,22 +42,48 @@ fn static_gas(opcode: u8) -> u64 {
 }
 
 impl Translator<'_, '_> {
-    /// Checks and charges the static gas of the segment that begins here.
-    pub(super) fn begin_segment(&mut self) {
+    /// Static gas of the segment that begins at `pc`, and whether it ends with the branch that its block ends with.
+    fn segment_gas(&self, mut pc: usize) -> (u64, bool) {
         let (code, fork) = (self.analysis.code, self.analysis.fork);
-        let (mut pc, mut gas) = (self.pc, 0);
+        let (start, mut gas) = (pc, 0);
         while let Some(&opcode) = code.get(pc) {
-            let begins_block = pc > self.pc && self.analysis.block_at(pc).is_some();
+            let begins_block = pc > start && self.analysis.block_at(pc).is_some();
             if begins_block || !crate::analysis::is_compiled(opcode, fork) {
                 break;
             }
             gas += static_gas(opcode);
             if ends_segment(opcode) {
-                break;
+                return (gas, opcode == op::JUMPI);
             }
             pc += crate::analysis::length(opcode);
         }
+        (gas, false)
+    }
+
+    /// What a segment that ends with the branch at the block's end charges for the blocks behind: the least that either of
+    /// them begins with, where both continue the tree and nothing else leads to them.
+    pub(super) fn gas_behind(&self, index: u32) -> u64 {
+        let End::Branch(Target::Block(taken), next) = self.analysis.blocks[index as usize].end else { return 0 };
+        let first = |index: u32| {
+            let block = &self.analysis.blocks[index as usize];
+            if block.is_root || block.is_cold {
+                return 0;
+            }
+            let (gas, is_branch) = self.segment_gas(block.start);
+            if is_branch { gas + self.gas_behind(index) } else { gas }
+        };
+        match first(taken) {
+            0 => 0,
+            gas => gas.min(first(next)),
+        }
+    }
+
+    /// Checks and charges the static gas of the segment that begins here, as far as it was not charged before.
+    pub(super) fn begin_segment(&mut self) {
+        let (gas, is_branch) = self.segment_gas(self.pc);
+        let gas = if is_branch { gas + self.gas_behind(self.block) } else { gas };
         self.rest = gas;
+        let gas = gas - core::mem::take(&mut self.state.paid);
         if gas == 0 {
             return;
         }

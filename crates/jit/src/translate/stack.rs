@@ -47,13 +47,15 @@ pub(super) struct State {
     pub sp: Option<Value>,
     /// Bytes that the frame's memory has at least.
     pub memory: u64,
+    /// Gas of the block that begins which was charged before the branch to it.
+    pub paid: u64,
 }
 
 impl State {
     /// At the entry of a tree that needs so many words.
     pub fn new(need: i32) -> Self {
         let entries = (-need..0).map(Entry::at_home).collect();
-        Self { entries, origin: -need, sp: None, memory: 0 }
+        Self { entries, origin: -need, sp: None, memory: 0, paid: 0 }
     }
 
     /// The place behind the top.
@@ -163,8 +165,14 @@ impl<'f> Translator<'_, 'f> {
 
     /// Writes the words of these places to them, as far as they are not there.
     pub(super) fn store_places(&mut self, places: Range<i32>) {
+        self.store_places_but(places, &[]);
+    }
+
+    /// As `store_places`, without some: nobody will look for their words there.
+    pub(super) fn store_places_but(&mut self, places: Range<i32>, without: &[i32]) {
         let from = places.start.max(self.state.origin);
-        let stale: Vec<i32> = (from..places.end).filter(|&place| self.state.entry(place).home != Some(place)).collect();
+        let places = (from..places.end).filter(|place| !without.contains(place));
+        let stale: Vec<i32> = places.filter(|&place| self.state.entry(place).home != Some(place)).collect();
         if stale.is_empty() {
             return;
         }

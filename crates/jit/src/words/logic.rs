@@ -138,7 +138,12 @@ impl Words<'_, '_> {
         {
             return self.builder.ins().icmp(cond.complement(), args[0], args[1]);
         }
-        self.builder.ins().bxor_imm_u(flag, 1)
+        if let Some(&original) = self.shared.negated.get(&flag) {
+            return original;
+        }
+        let negated = self.builder.ins().bxor_imm_u(flag, 1);
+        self.shared.negated.insert(negated, flag);
+        negated
     }
 
     /// Both as I64, the constant second: there the machine has it in the instruction.
