@@ -17,6 +17,7 @@
 //! Bounds: everything is linear in the code's length. A block or a tree that would need or grow by more than [`WINDOW`]
 //! words is cut.
 
+mod leaves;
 mod loops;
 
 use rialto_vm::Fork;
@@ -88,6 +89,8 @@ pub(crate) struct Block {
     pub is_cold: bool,
     /// Of a loop's root: the words that its body gets as parameters, as bits from the top down.
     pub parameters: u16,
+    /// Of a root that is a leaf: its bytes. 0 for others.
+    pub leaf_bytes: usize,
     /// Of a cold block: the words that may be looked at before the frame fails.
     pub reach: i32,
     depth: u32,
@@ -145,6 +148,7 @@ impl<'a> Analysis<'a> {
         analysis.find_cold();
         analysis.find_trees();
         analysis.find_parameters();
+        analysis.find_leaves();
         analysis
     }
 
@@ -231,6 +235,7 @@ impl<'a> Analysis<'a> {
             is_root: false,
             is_cold: false,
             parameters: 0,
+            leaf_bytes: 0,
             reach: 0,
             depth: 0,
         }

@@ -5,7 +5,7 @@
 //! machine's helpers by their addresses; there is nothing to link.
 
 use crate::analysis::Analysis;
-use crate::translate::{self, Limits, Quiet};
+use crate::translate::{self, Limits, Quiet, Tables, TooLarge};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
@@ -21,7 +21,10 @@ pub(crate) const MAX_CODE_BYTES: usize = 49_152;
 /// Bytes of the host's stack that compiled code may take.
 const MAX_FRAME_BYTES: u32 = 32 << 10;
 /// What compiling one code may cost. Compile time and memory are about proportional to instructions.
-const LIMITS: Limits = Limits { instructions: 90_000, blocks: 20_000 };
+const LIMITS: Limits = Limits { instructions: 90_000, blocks: 20_000, leaf_bytes: 0 };
+/// Bytes of leaves that are compiled where they are called: half of the code's, or so many. The more, the longer compiling
+/// takes.
+const LEAF_BYTES: usize = 3_072;
 
 /// Why code is not compiled. The interpreter runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +129,11 @@ impl Machine {
             return Err(CompileError::TooLong { bytes: code.len(), limit: MAX_CODE_BYTES });
         }
         let analysis = Analysis::new(code, fork);
-        let mut function = Function::new();
-        let mut context = FunctionBuilderContext::new();
-        let config = self.isa.frontend_config();
-        let tables = translate::translate(&analysis, &mut function, &mut context, config, LIMITS, self.quiet)
-            .map_err(|_| CompileError::TooLarge)?;
+        let leaf_bytes = LEAF_BYTES.max(code.len() / 2);
+        let (function, tables) = self
+            .translate(&analysis, Limits { leaf_bytes, ..LIMITS })
+            .or_else(|TooLarge| self.translate(&analysis, LIMITS))
+            .map_err(|TooLarge| CompileError::TooLarge)?;
         let quiet = Some(self.quiet_pages.clone());
         let (pages, start, machine_bytes) = emit(&*self.isa, function, tables.jumps, quiet)?;
         let bytes = machine_bytes + 2 * code.len() + size_of::<NativeCode>();
@@ -138,6 +141,16 @@ impl Machine {
         let function = unsafe { core::mem::transmute::<*const u8, NativeFunction>(start) };
         // SAFETY: `translate` says why it does what the interpreter does; the pages hold it.
         Ok(unsafe { NativeCode::new(function, tables.entries.into(), bytes, Box::new(pages)) })
+    }
+}
+
+impl Machine {
+    fn translate(&self, analysis: &Analysis, limits: Limits) -> Result<(Function, Tables), TooLarge> {
+        let mut function = Function::new();
+        let mut context = FunctionBuilderContext::new();
+        let config = self.isa.frontend_config();
+        let tables = translate::translate(analysis, &mut function, &mut context, config, limits, self.quiet)?;
+        Ok((function, tables))
     }
 }
 

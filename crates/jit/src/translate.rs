@@ -2,8 +2,10 @@
 //!
 //! The function is entered with the number of an entry (the code's start, or behind an opcode that may open a frame) and
 //! goes to that root. Each root of the analysis has a *body*, a block with the words that a loop changes as parameters, and
-//! where it has such words a *landing*, which loads them from the stack and goes to the body, for those who come from elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended
-//! with, so that constants, loaded words and what is known of memory carry over.
+//! where it has such words a *landing*, which loads them from the stack and goes to the body, for those who come from
+//! elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended with, so that constants,
+//! loaded words and what is known of memory carry over. A root that is a leaf is compiled as part of the trees that call
+//! it, too, as far as the budget for that goes.
 //!
 //! # Exactness
 //! Gas: a block is cut into *segments*, behind every opcode that touches state or frames or fails for another reason than
@@ -45,6 +47,8 @@ pub(crate) struct Limits {
     pub instructions: usize,
     /// Blocks of the intermediate form.
     pub blocks: usize,
+    /// Bytes of leaves that are compiled where they are called.
+    pub leaf_bytes: usize,
 }
 
 /// The function would exceed its limits.
@@ -98,6 +102,8 @@ struct Translator<'a, 'f> {
     builder: FunctionBuilder<'f>,
     shared: words::Shared,
     limits: Limits,
+    /// Bytes of leaves that may still be compiled where they are called.
+    leaf_budget: usize,
     quiet: Quiet,
     /// The machine's address, what the caller has in the register that the gas is kept in, and the stack pointer at the
     /// entry of the tree that runs.
@@ -151,6 +157,7 @@ pub(crate) fn translate(
         builder,
         shared: words::Shared::default(),
         limits,
+        leaf_budget: limits.leaf_bytes,
         quiet,
         kept,
         state: State::new(0),

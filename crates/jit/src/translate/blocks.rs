@@ -12,6 +12,9 @@ use rialto_vm::native::layout;
 /// Words by which every tree that is checked for its growth may grow: so a tree that follows need not be checked anew.
 const GROWTH: i32 = 24;
 
+/// Words from the top down among which a leaf's return address is.
+const LEAF_WORDS: i32 = 8;
+
 /// The blocks of the function that belong to blocks of the code.
 pub(super) struct Ways {
     bodies: Vec<Option<ir::Block>>,
@@ -218,7 +221,7 @@ impl Translator<'_, '_> {
             self.bail(pc);
             return None;
         }
-        if !block.is_root {
+        if !block.is_root || self.takes_leaf(index) {
             return Some(index);
         }
         // As many words as the abstract stack has are on the stack: bounds were checked at the tree's entry.
@@ -233,6 +236,34 @@ impl Translator<'_, '_> {
         None
     }
 
+    /// Whether a root is a leaf that is compiled here: its return address is known, and this tree's check covers its bounds.
+    fn takes_leaf(&mut self, root: u32) -> bool {
+        let block = &self.analysis.blocks[root as usize];
+        let (bytes, need) = (block.leaf_bytes, block.tree_need);
+        let is_small = self.builder.func.dfg.num_insts() < self.limits.instructions / 2;
+        if bytes == 0 || bytes > self.leaf_budget || !is_small || !self.is_within(need, block.tree_growth) {
+            return false;
+        }
+        let top = self.state.top();
+        let is_return = |word: Word| {
+            let pc = word.known().and_then(|pc| usize::try_from(pc).ok());
+            pc.and_then(|pc| self.analysis.block_at(pc)).is_some_and(|index| self.is_target(index))
+        };
+        let from = self.state.origin.max(top - LEAF_WORDS);
+        let is_known = (from..top).any(|place| self.state.word(place).is_some_and(is_return));
+        if is_known {
+            self.leaf_budget -= bytes;
+        }
+        is_known
+    }
+
+    /// Whether the words that this tree has, which were checked to be there, and the room that it may need, are enough for
+    /// what comes behind.
+    fn is_within(&self, need: i32, growth: i32) -> bool {
+        let top = self.state.top();
+        need <= self.bounds.0 + top && growth + top <= self.bounds.1
+    }
+
     fn jump_to_body(&mut self, root: u32) {
         let top = self.state.top();
         let places: Vec<i32> = self.parameters(root).into_iter().map(|depth| top - depth).collect();
@@ -245,10 +276,8 @@ impl Translator<'_, '_> {
             }
         }
         self.keep_sp();
-        // The words that this tree has were checked to be there, and so was the room that it may need.
         let (need, growth) = self.bounds(root);
-        let is_within = need <= self.bounds.0 + top && growth + top <= self.bounds.1;
-        let body = if is_within { self.checked_body(root) } else { self.body(root) };
+        let body = if self.is_within(need, growth) { self.checked_body(root) } else { self.body(root) };
         self.jump(body, &arguments);
     }
 
@@ -258,7 +287,7 @@ impl Translator<'_, '_> {
             Target::Block(index) => return self.go(index),
             Target::Invalid => self.leave(Exit::InvalidJump),
             Target::Dynamic => match word.known() {
-                Some(known) => self.go_to_constant(usize::try_from(known).unwrap_or(usize::MAX)),
+                Some(known) => return self.go_to_constant(usize::try_from(known).unwrap_or(usize::MAX)),
                 None => self.go_to_word(word),
             },
         }
@@ -266,18 +295,17 @@ impl Translator<'_, '_> {
     }
 
     /// A jump to a number that the abstract stack has, but that is not pushed right before.
-    fn go_to_constant(&mut self, pc: usize) {
+    fn go_to_constant(&mut self, pc: usize) -> Option<u32> {
         if !self.analysis.is_jumpdest(pc) {
-            return self.leave(Exit::InvalidJump);
+            self.leave(Exit::InvalidJump);
+            return None;
         }
         match self.analysis.block_at(pc) {
-            Some(index) if self.is_target(index) => {
-                let goes_on = self.go(index);
-                debug_assert!(goes_on.is_none(), "a target is a root");
-            }
+            Some(index) if self.is_target(index) => self.go(index),
             _ => {
                 self.store_all();
                 self.bail(pc);
+                None
             }
         }
     }

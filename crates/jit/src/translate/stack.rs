@@ -68,6 +68,11 @@ impl State {
         &mut self.entries[index]
     }
 
+    /// The word at a place, if it is loaded.
+    pub fn word(&self, place: i32) -> Option<Word> {
+        self.entries[usize::try_from(place - self.origin).expect("the tree's need covers it")].word
+    }
+
     pub fn push_entry(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
