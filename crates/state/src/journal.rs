@@ -438,6 +438,7 @@ impl<'r> Journal<'r> {
     }
 
     /// Marks the account as touched: if it is empty when the transaction ends, it is deleted (EIP-161).
+    #[inline]
     pub fn touch(&mut self, id: AccountId) {
         let entry = &mut self.accounts[id.0 as usize];
         if entry.touched_tx != self.tx {
@@ -448,6 +449,7 @@ impl<'r> Journal<'r> {
     }
 
     /// Makes an empty account exist, as a call did before EIP-161.
+    #[inline]
     pub fn create_empty(&mut self, id: AccountId) {
         let entry = &mut self.accounts[id.0 as usize];
         assert!(entry.read_in == self.trial, "an account is loaded before it is changed");
@@ -464,6 +466,7 @@ impl<'r> Journal<'r> {
     }
 
     /// Whether the balance suffices. The account must be loaded.
+    #[inline]
     pub fn has_balance(&mut self, id: AccountId, amount: U256) -> bool {
         if amount.is_zero() {
             return true;
@@ -481,6 +484,7 @@ impl<'r> Journal<'r> {
     }
 
     /// Sets the balance, making the account exist.
+    #[inline]
     pub fn set_balance(&mut self, id: AccountId, balance: U256) {
         self.create_empty(id);
         let entry = &mut self.accounts[id.0 as usize];
@@ -493,6 +497,7 @@ impl<'r> Journal<'r> {
     /// Adds to the balance, making the account exist, and touches it. The account must be loaded.
     ///
     /// The sum can't overflow on a real chain: all ether there is fits in 128 bits. States made by hand saturate.
+    #[inline]
     pub fn add_balance(&mut self, id: AccountId, amount: U256) {
         self.touch(id);
         let balance = match self.accounts[id.0 as usize].info.balance.checked_add(amount) {
@@ -503,6 +508,7 @@ impl<'r> Journal<'r> {
     }
 
     /// Takes from the balance and touches the account; false, and nothing done, if the balance is too small.
+    #[inline]
     pub fn sub_balance(&mut self, id: AccountId, amount: U256) -> bool {
         assert!(self.accounts[id.0 as usize].loaded);
         if !self.has_balance(id, amount) {

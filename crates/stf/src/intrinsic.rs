@@ -26,7 +26,7 @@ pub struct IntrinsicGas {
 impl IntrinsicGas {
     /// The gas of `transaction` in a block where a byte of state costs `cost_per_state_byte`.
     pub fn of(transaction: &Transaction, rules: &BlockRules, cost_per_state_byte: u64) -> Self {
-        let zeros = transaction.input.iter().filter(|byte| **byte == 0).count() as u64;
+        let zeros = count_zeros(&transaction.input);
         let nonzeros = transaction.input.len() as u64 - zeros;
         let addresses = transaction.access_list.len() as u64;
         let keys: u64 = transaction.access_list.iter().map(|item| item.storage_keys.len() as u64).sum();
@@ -62,6 +62,12 @@ impl IntrinsicGas {
     pub fn total(&self) -> u64 {
         self.regular.saturating_add(self.state)
     }
+}
+
+/// Bytes that are 0. Counted in bytes, a block at a time, which the machine does for many at once.
+fn count_zeros(bytes: &[u8]) -> u64 {
+    let in_block = |block: &[u8]| block.iter().fold(0u8, |zeros, byte| zeros + u8::from(*byte == 0));
+    bytes.chunks(128).map(|block| u64::from(in_block(block))).sum()
 }
 
 #[cfg(test)]
