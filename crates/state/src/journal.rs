@@ -112,12 +112,10 @@ pub struct SlotEntry {
 }
 
 impl SlotEntry {
-    /// Whether it is the slot `key` of this account's storage. Limb by limb, as keys were mostly just written: memory is slow
-    /// to read in wider pieces then.
+    /// Whether it is the slot `key` of this account's storage.
     #[inline(always)]
     fn is(&self, account: u32, generation: u32, key: &U256) -> bool {
-        let ([a, b, c, d], [w, x, y, z]) = (*self.key.as_limbs(), *key.as_limbs());
-        (a ^ w) | (b ^ x) | (c ^ y) | (d ^ z) == 0 && self.account == account && self.generation == generation
+        is_same(&self.key, key) && self.account == account && self.generation == generation
     }
 }
 
@@ -468,7 +466,7 @@ impl<'r> Journal<'r> {
     /// Whether the balance suffices. The account must be loaded.
     #[inline]
     pub fn has_balance(&mut self, id: AccountId, amount: U256) -> bool {
-        if amount.is_zero() {
+        if is_same(&amount, &U256::ZERO) {
             return true;
         }
         let Account { nonce, balance, code_hash } = self.accounts[id.0 as usize].info;
@@ -488,7 +486,7 @@ impl<'r> Journal<'r> {
     pub fn set_balance(&mut self, id: AccountId, balance: U256) {
         self.create_empty(id);
         let entry = &mut self.accounts[id.0 as usize];
-        if entry.info.balance != balance {
+        if !is_same(&entry.info.balance, &balance) {
             self.undo.push(Undo::Balance(id.0, entry.info.balance));
             entry.info.balance = balance;
         }
@@ -726,9 +724,7 @@ impl<'r> Journal<'r> {
     pub fn set_slot(&mut self, id: SlotId, value: U256) {
         let slot = &mut self.slots[id.0 as usize];
         assert!(slot.loaded && slot.original_tx == self.tx, "a slot is loaded before it is written");
-        // Limb by limb: a comparison of whole words would take the new one through memory.
-        let limbs = slot.value.as_limbs().iter().zip(value.as_limbs());
-        if limbs.fold(0, |differ, (a, b)| differ | (a ^ b)) != 0 {
+        if !is_same(&slot.value, &value) {
             self.undo.push(Undo::Slot(id.0, slot.value));
             slot.value = value;
         }
@@ -1190,6 +1186,14 @@ impl<'r> Journal<'r> {
     fn address_of(&self, slot: &SlotEntry) -> Address {
         self.accounts[slot.account as usize].address
     }
+}
+
+/// Whether two words are equal, limb by limb: one of them was mostly just written so, and memory is slow to read in wider
+/// pieces then.
+#[inline(always)]
+fn is_same(a: &U256, b: &U256) -> bool {
+    let ([a, b, c, d], [w, x, y, z]) = (*a.as_limbs(), *b.as_limbs());
+    (a ^ w) | (b ^ x) | (c ^ y) | (d ^ z) == 0
 }
 
 #[inline]
