@@ -10,7 +10,9 @@ use crate::block_engine::BlockCase;
 use crate::turns::median_ns;
 use alloy_primitives::map::{AddressMap, HashMap};
 use alloy_primitives::{Address, B256, U256};
-use rialto_state::{Account, AccountDiff, Code, Diff, Footprint, MemoryState, ReadError, StateReader};
+use rialto_state::{
+    Account, AccountDiff, Changes, Code, Diff, Footprint, Journal, MemoryState, ReadError, StateReader,
+};
 use rialto_stf::{BlockExecutor, TxRunner};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -25,7 +27,7 @@ const HASH_SEED: u64 = 7;
 pub(crate) struct TransactionProfile {
     /// Median time of running it, nanoseconds.
     pub run_ns: u64,
-    /// Median time of putting its changes into a state, nanoseconds.
+    /// Median time of putting its changes into a journal that did not make them, nanoseconds.
     pub apply_ns: u64,
     /// Earlier transactions whose changes it reads, ascending.
     pub reads_from: Vec<usize>,
@@ -177,6 +179,8 @@ fn run_once(block: &BlockCase, times: &mut [Times]) -> Result<Vec<TransactionPro
     state.0.borrow_mut().apply(&begun);
 
     let mut runner = TxRunner::new(&block.chain, header, &state, HASH_SEED);
+    let mut told = Journal::new(&block.state, HASH_SEED);
+    told.start_trials();
     let tips = Cell::new(U256::ZERO);
     let (mut writers, mut profiles) = (Writers::default(), Vec::new());
     for (index, (transaction, sender)) in block.block.transactions.iter().zip(&block.senders).enumerate() {
@@ -190,9 +194,11 @@ fn run_once(block: &BlockCase, times: &mut [Times]) -> Result<Vec<TransactionPro
             ..TransactionProfile::default()
         });
         let done = runner.journal().diff();
+        let changes = Changes::from(&done);
         let start = Instant::now();
-        state.0.borrow_mut().apply(&done);
+        told.put_changes(&changes, None);
         times[index].apply.push(start.elapsed());
+        state.0.borrow_mut().apply(&done);
         writers.note(index, &done);
         writers.note(index, &state.pay(header.beneficiary, tips.get()));
     }

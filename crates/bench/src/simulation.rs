@@ -3,8 +3,8 @@
 //! A discrete-event model replays a block's measured transactions ([`BlockProfile`]) on so many virtual cores.
 //!
 //! **Finding out** (optimistic), as `rialto-parallel` does it. Transactions that can't use much gas are run a few at a time. Cores
-//! take such units in the order of the block, but not too far ahead of what is committed. If, when a unit begins, one of those whose
-//! changes it reads is not done with the right values, its run is wasted; the model lets it read everything at its
+//! take such units in the order of the block, those that may use much of its gas first, but not too far ahead of what is
+//! committed. If, when a unit begins, one of those whose changes it reads is not done with the right values, its run is wasted; the model lets it read everything at its
 //! beginning, which wastes more than happens. A unit is committed by the core that ran it, when all before it are and the core
 //! has nothing else in hand; if its run was wasted, it is run again then, or before when the core has nothing better to do and
 //! something that it reads has become right. Later transactions of a sender are run with the nonces that they will find.
@@ -32,12 +32,14 @@ const UNIT_GAS: u64 = 400_000;
 const LONG_PER_CORE: u64 = 24;
 /// So few cores are all called by the first.
 const FEW_CORES: u64 = 3;
+/// A unit that may use this share of all gas is taken before the others by those that find out.
+const BIG_SHARE: u64 = 16;
 /// Most transactions of a unit.
 const UNIT_TRANSACTIONS: usize = 16;
 /// Units that each core should get.
 const UNITS_PER_CORE: usize = 8;
 /// Units ahead of the last committed one that each core may cause.
-const AHEAD_PER_CORE: usize = 64;
+const AHEAD_PER_CORE: usize = 128;
 /// Runs of a unit at most, the one in its turn included.
 const MAX_RUNS: usize = 4;
 
@@ -117,6 +119,7 @@ fn by_list(profile: &BlockProfile, run_ns: u64, begins: &[u64]) -> u64 {
 
 /// Transactions that are run together.
 struct Unit {
+    gas_limit: u64,
     run_ns: u64,
     apply_ns: u64,
     /// Earlier units whose changes it reads.
@@ -133,13 +136,14 @@ fn units(profile: &BlockProfile, cores: usize) -> Vec<Unit> {
     for transaction in transactions {
         let is_full = count == most || gas.saturating_add(transaction.gas_limit) > UNIT_GAS;
         if units.is_empty() || is_full {
-            units.push(Unit { run_ns: 0, apply_ns: 0, reads_from: Vec::new() });
+            units.push(Unit { gas_limit: 0, run_ns: 0, apply_ns: 0, reads_from: Vec::new() });
             (count, gas) = (0, 0);
         }
         (count, gas) = (count + 1, gas.saturating_add(transaction.gas_limit));
         let own = units.len() - 1;
         unit_of.push(own);
         let unit = &mut units[own];
+        unit.gas_limit = unit.gas_limit.saturating_add(transaction.gas_limit);
         unit.run_ns += transaction.run_ns;
         unit.apply_ns += transaction.apply_ns;
         unit.reads_from
@@ -167,6 +171,8 @@ struct Core {
 /// A block under way on virtual cores that find out.
 struct Replay {
     units: Vec<Unit>,
+    /// In which they are taken.
+    order: Vec<usize>,
     run_ns: u64,
     cores: Vec<Core>,
     /// Until when each core is busy, the earliest first.
@@ -182,7 +188,12 @@ struct Replay {
 
 impl Replay {
     fn new(units: Vec<Unit>, run_ns: u64, begins: &[u64]) -> Self {
+        let all: u64 = units.iter().map(|unit| unit.gas_limit / BIG_SHARE).sum();
+        let (mut order, rest): (Vec<usize>, Vec<usize>) =
+            (0..units.len()).partition(|unit| units[*unit].gas_limit >= all);
+        order.extend(rest);
         Self {
+            order,
             right_at: vec![None; units.len()],
             units,
             run_ns,
@@ -259,10 +270,11 @@ impl Replay {
         }
         let end = self.units.len().min(self.committed + AHEAD_PER_CORE * self.cores.len());
         if self.next < end {
-            let unit = self.next;
+            let unit = self.order[self.next];
             self.next += 1;
-            self.cores[core].waiting.push_back(Waiting { unit, begun_at: now, runs: 0 });
-            let place = self.cores[core].waiting.len() - 1;
+            let waiting = &mut self.cores[core].waiting;
+            let place = waiting.partition_point(|other| other.unit < unit);
+            waiting.insert(place, Waiting { unit, begun_at: now, runs: 0 });
             return Some(self.run_at(core, place, now));
         }
         let has_news = |waiting: &Waiting| {
@@ -433,10 +445,10 @@ mod tests {
 
     #[test]
     fn a_long_unit_holds_up_those_too_far_ahead() {
-        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 152];
-        rows[0].0 = 2_000;
-        // With the first under way, another core may run the 127 behind it, and the other 24 only when it is done.
+        let mut rows: Vec<(u64, &[usize])> = vec![(10, &[]); 280];
+        rows[0].0 = 4_000;
+        // With the first under way, another core may run the 255 behind it, and the other 24 only when it is done.
         let found = simulate(&block(&rows), 2, Knowledge::None, &Costs::default());
-        assert_eq!((found.total_ns, found.wasted), (2_000 + 24 / 2 * 10, 0));
+        assert_eq!((found.total_ns, found.wasted), (4_000 + 24 / 2 * 10, 0));
     }
 }

@@ -34,7 +34,7 @@
 
 use crate::lanes::Lanes;
 use crate::pool::beside;
-use crate::record::{Record, changes_of_diff};
+use crate::record::Record;
 use crate::strategy::Strategy;
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicUsize, Counted, Mutex, OnPanic, OnceLock, Ordering, lock, spin_loop, yield_now,
@@ -213,7 +213,7 @@ pub(crate) fn run(
                 run.fail();
                 return None;
             }
-            let _ = begun.set(changes_of_diff(&executor.take_diff()));
+            let _ = begun.set(Changes::from(&executor.take_diff()));
             executor.reserve(block.transactions.len());
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;

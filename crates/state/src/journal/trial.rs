@@ -23,7 +23,7 @@
 //! an item need not ask for it.
 
 use super::{AccountEntry, AccountId, Base, Deleted, Journal, Undo};
-use crate::{Account, AccountRead, Code, ReadError};
+use crate::{Account, AccountDiff, AccountRead, Code, Diff, ReadError, SlotDiff};
 use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{Address, U256};
 
@@ -138,6 +138,24 @@ pub struct Changes {
     pub slots: Vec<ChangedSlot>,
     /// Codes that accounts got.
     pub codes: Vec<Code>,
+}
+
+impl From<&Diff> for Changes {
+    /// What was done to the state that the reader has.
+    fn from(diff: &Diff) -> Self {
+        let mut changes = Self { codes: diff.codes.clone(), ..Self::default() };
+        for AccountDiff { address, before, after, storage_wiped, storage } in &diff.accounts {
+            if before != after || *storage_wiped {
+                let (address, base, is_wiped) = (*address, *before, *storage_wiped || after.is_none());
+                changes.accounts.push(ChangedAccount { address, base, before: base, after: *after, is_wiped });
+            }
+            changes.slots.extend(storage.iter().map(|slot| {
+                let SlotDiff { slot, before: base, after } = *slot;
+                ChangedSlot { address: *address, slot, base, after }
+            }));
+        }
+        changes
+    }
 }
 
 impl Changes {

@@ -3,6 +3,8 @@
 //! It shares no idea with the journal (no ids, stamps, undo list or generations), so an agreement of the two is not an
 //! agreement of one mistake with itself.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use rialto_state::{Account, AccountDiff, Code, Diff, MemoryState, SlotDiff, StateReader, TxChange};
 use std::collections::{BTreeMap, BTreeSet};
