@@ -22,7 +22,7 @@ pub(crate) const MAX_CODE_BYTES: usize = 49_152;
 const MAX_FRAME_BYTES: u32 = 32 << 10;
 /// What compiling one code may cost. Compile time and memory are about proportional to instructions.
 const LIMITS: Limits = Limits { instructions: 90_000, blocks: 20_000, leaf_bytes: 0 };
-/// Bytes of leaves that are compiled where they are called: half of the code's, or so many. The more, the longer compiling
+/// Bytes of leaves that are compiled where they are called: as many as the code has, or these. The more, the longer compiling
 /// takes.
 const LEAF_BYTES: usize = 3_072;
 
@@ -129,7 +129,7 @@ impl Machine {
             return Err(CompileError::TooLong { bytes: code.len(), limit: MAX_CODE_BYTES });
         }
         let analysis = Analysis::new(code, fork);
-        let leaf_bytes = LEAF_BYTES.max(code.len() / 2);
+        let leaf_bytes = LEAF_BYTES.max(code.len());
         let (function, tables) = self
             .translate(&analysis, Limits { leaf_bytes, ..LIMITS })
             .or_else(|TooLarge| self.translate(&analysis, LIMITS))
