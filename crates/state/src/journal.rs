@@ -23,11 +23,13 @@
 //!
 //! Invariant: an entry that is `loaded` equals what a sequential replay of all changes so far over the reader would give.
 
+mod changes;
 mod peek;
 mod trial;
 
+pub use changes::{ChangedAccount, ChangedSlot, Changes, Located};
 pub use peek::{JournalReader, SlotLook};
-pub use trial::{ChangedAccount, ChangedSlot, Changes, Located, Trial};
+pub use trial::Trial;
 
 use crate::{
     Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, SlotDiff, SlotUse,
