@@ -27,7 +27,7 @@ pub const CORES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// Halvings in fitting the cost of a run: the error is below a billionth of a block's time.
 const FIT_STEPS: usize = 30;
 /// Gas that the transactions of a unit may use together, unless it is one.
-const UNIT_GAS: u64 = 400_000;
+const UNIT_GAS: u64 = 600_000;
 /// What is a larger part of the work for each core is long for those that are told.
 const LONG_PER_CORE: u64 = 24;
 /// So few cores are all called by the first.

@@ -93,6 +93,8 @@ impl Lanes {
         let mut left = lock(&self.left[thread]);
         let first = *left.first().filter(|first| **first < end)?;
         left.remove(&first);
+        // Nothing is done under the lock that is not about what it guards.
+        drop(left);
         self.left_count.fetch_sub(1, Ordering::Release);
         Some(first)
     }

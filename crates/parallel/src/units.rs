@@ -7,7 +7,7 @@ use rialto_stf::Block;
 use std::ops::Range;
 
 /// Gas that a unit's transactions may use together, unless it is one transaction.
-const UNIT_GAS: u64 = 400_000;
+const UNIT_GAS: u64 = 600_000;
 /// Most transactions of a unit.
 const UNIT_TRANSACTIONS: usize = 16;
 /// Units that each thread should get, so that they have done at about the same time.

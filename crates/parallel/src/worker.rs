@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 /// How often a unit is run at most, its turn included.
 const MAX_RUNS: u8 = 4;
 /// How many of the units right before it, that are not committed, a unit sees.
-const MAX_LAYERS: usize = 12;
+const MAX_LAYERS: usize = 24;
 
 /// What a unit did, above what is settled in the journal.
 struct Layer {
@@ -107,7 +107,7 @@ impl<'l, 'r> Worker<'l, 'r> {
     fn settle_lowest(&mut self) {
         if let Some(layer) = self.layers.pop_front() {
             self.runner.journal_mut().settle_until(layer.end);
-            self.has_unsettled = !self.layers.is_empty();
+            self.has_unsettled = self.runner.journal().has_unsettled();
         }
     }
 
@@ -218,6 +218,7 @@ impl<'l, 'r> Worker<'l, 'r> {
         }
     }
 
+    /// What comes next begins where this layer ends.
     fn end_layer(&mut self, unit: usize, first: u32, is_sound: bool) {
         let end = self.runner.journal().history_len();
         self.layers.push_back(Layer { unit, first, end, is_sound });
@@ -297,6 +298,11 @@ impl<'l, 'r> Worker<'l, 'r> {
                 return true;
             }
             self.waiting[place].checked_at = self.applied;
+            // What was foreseen for it belongs to no layer, and must not be settled with the next.
+            let end = self.layers.back().map_or(0, |layer| layer.end);
+            if self.runner.journal().history_len() > end {
+                self.unwind();
+            }
         }
         false
     }

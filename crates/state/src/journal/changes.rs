@@ -143,7 +143,7 @@ impl Journal<'_> {
 
     /// Puts in what another journal has settled; `located` where that is known. Nothing here may be unsettled.
     pub fn put_changes(&mut self, changes: &Changes, located: Option<&Located>) {
-        assert!(!self.has_history(), "put in on what is settled");
+        assert!(!self.has_unsettled(), "put in on what is settled");
         if let Some(located) = located
             && !changes.has_deletion()
             && self.is_current(located)

@@ -118,7 +118,7 @@ impl Journal<'_> {
 
     /// From now on what transactions do can't be taken back once they are closed. Everything must be settled.
     pub fn stop_trials(&mut self) -> Result<(), ReadError> {
-        assert!(!self.has_history(), "changes are still on trial");
+        assert!(!self.has_unsettled(), "changes are still on trial");
         self.trials = None;
         self.forget_extensions();
         // Of some accounts only slots were heard of.
@@ -131,7 +131,8 @@ impl Journal<'_> {
         Ok(())
     }
 
-    pub(super) fn has_history(&self) -> bool {
+    /// Whether anything is above what is settled.
+    pub fn has_unsettled(&self) -> bool {
         self.trials.as_ref().is_some_and(|notes| notes.history.len() > notes.settled)
     }
 
@@ -251,7 +252,7 @@ impl Journal<'_> {
     /// Does a trial's changes again, on what is settled and for which it holds. Whether everything came out to the last wei
     /// as in the trial; `None` where a balance would not be one, with nothing in order then.
     pub fn redo(&mut self, trial: &Trial, paid: AccountId, tips: U256) -> Option<bool> {
-        assert!(!self.has_history(), "done again on what is settled");
+        assert!(!self.has_unsettled(), "done again on what is settled");
         let mut is_exact = true;
         for tried in trial.accounts.iter().filter(|tried| tried.is_changed()) {
             let entry = &mut self.accounts[tried.id as usize];
@@ -428,7 +429,7 @@ impl Journal<'_> {
 
     /// Adds a settled tip to the balance of an account that is loaded.
     pub fn put_tip(&mut self, id: AccountId, amount: U256) {
-        assert!(!self.has_history(), "put in on what is settled");
+        assert!(!self.has_unsettled(), "put in on what is settled");
         self.credit_settled(id, amount);
     }
 }
