@@ -107,7 +107,8 @@ impl<'l, 'r> Worker<'l, 'r> {
     fn settle_lowest(&mut self) {
         if let Some(layer) = self.layers.pop_front() {
             self.runner.journal_mut().settle_until(layer.end);
-            self.has_unsettled = self.runner.journal().has_unsettled();
+            // A unit may have changed nothing, and what was foreseen has no layer.
+            self.has_unsettled = !self.layers.is_empty() || self.runner.journal().has_unsettled();
         }
     }
 
