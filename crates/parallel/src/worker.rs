@@ -294,7 +294,6 @@ impl<'l, 'r> Worker<'l, 'r> {
             let holds = |effects: &TrialEffects| self.runner.journal().holds(&effects.trial, beneficiary, effects.tips);
             if !is_aimed || !effects.is_some_and(holds) {
                 let waiting = self.run_unit(unit, runs);
-                // It may be another place if its turn has come meanwhile; units before it are never taken away here.
                 self.waiting[place] = waiting;
                 return true;
             }
