@@ -44,6 +44,7 @@ use crate::worker::Worker;
 use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
 use rialto_state::{Changes, JournalReader, StateReader, TxChanges};
 use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, TxOutcome, TxRunner, validate_body};
+use rialto_vm::Tier;
 use std::ops::Range;
 
 /// How far ahead of the last committed unit others are run, for each thread.
@@ -218,7 +219,7 @@ pub(crate) fn run(
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;
             run.check_body(rules);
-            run.finish(chain, receipts, runner)
+            run.finish(chain, strategy.tier, receipts, runner)
         },
     );
     if run.flags.0.has_failed.load(Ordering::Acquire) { None } else { result }
@@ -430,6 +431,7 @@ impl<'a> Run<'a> {
     fn finish<'r>(
         &self,
         chain: &ChainSpec,
+        tier: Option<&'r dyn Tier>,
         mut receipts: Receipts<'r>,
         runner: TxRunner<'r>,
     ) -> Option<(Outcome, Counts)> {
@@ -457,7 +459,7 @@ impl<'a> Run<'a> {
         let outcome = if self.has_list {
             self.list(&mut executor, committed)?;
             let settled = JournalReader(runner.journal());
-            let mut outcome = self.end(executor.go_on_over(chain, &settled), rest)?;
+            let mut outcome = self.end(executor.go_on_over(chain, &settled).with_tier(tier), rest)?;
             outcome.diff = runner.journal().diff().then(&outcome.diff);
             outcome
         } else {
