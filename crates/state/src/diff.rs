@@ -43,6 +43,25 @@ pub struct Diff {
     pub codes: Vec<Code>,
 }
 
+/// One of so many shares of all accounts, by their addresses: share 0 has the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its number, below `of`.
+    pub number: usize,
+    /// How many there are, 1 to 256.
+    pub of: usize,
+}
+
+impl Share {
+    /// All accounts.
+    pub const ALL: Self = Self { number: 0, of: 1 };
+
+    /// Whether the share has the account.
+    pub fn has(&self, address: &Address) -> bool {
+        (usize::from(address[0]) * self.of) >> 8 == self.number
+    }
+}
+
 impl Diff {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
@@ -51,25 +70,64 @@ impl Diff {
 
     /// This diff and then `later`, which begins where this one ends, as one diff. What returned to its old value is left out.
     pub fn then(&self, later: &Self) -> Self {
-        let mut accounts = Vec::with_capacity(self.accounts.len() + later.accounts.len());
-        let (mut first, mut second) = (self.accounts.iter().peekable(), later.accounts.iter().peekable());
-        loop {
-            let account = match (first.peek(), second.peek()) {
-                (None, None) => break,
-                (Some(_), None) => first.next().cloned(),
-                (None, Some(_)) => second.next().cloned(),
-                (Some(a), Some(b)) => match a.address.cmp(&b.address) {
-                    Ordering::Less => first.next().cloned(),
-                    Ordering::Greater => second.next().cloned(),
-                    Ordering::Equal => first.next().zip(second.next()).and_then(|(a, b)| a.then(b)),
+        let mut both = self.clone();
+        both.add(later.clone());
+        both
+    }
+
+    /// Makes this diff what [`Diff::then`] gives. Where `later` is small, little is moved.
+    pub fn add(&mut self, later: Self) {
+        let mut fresh = Vec::new();
+        let mut undone = 0;
+        for account in later.accounts {
+            match self.accounts.binary_search_by_key(&account.address, |own| own.address) {
+                Ok(place) => match self.accounts[place].then(&account) {
+                    Some(both) => self.accounts[place] = both,
+                    None => {
+                        self.accounts[place].make_nothing();
+                        undone += 1;
+                    }
                 },
-            };
-            accounts.extend(account);
+                Err(_) => fresh.push(account),
+            }
         }
-        let mut codes: Vec<Code> = self.codes.iter().chain(&later.codes).cloned().collect();
-        codes.sort_unstable_by_key(Code::hash);
-        codes.dedup();
-        Self { accounts, codes }
+        if undone > 0 {
+            self.accounts.retain(|account| !account.is_nothing());
+        }
+        self.insert_all(fresh);
+        if !later.codes.is_empty() {
+            self.codes.extend(later.codes);
+            self.codes.sort_unstable_by_key(Code::hash);
+            self.codes.dedup();
+        }
+    }
+
+    /// Adds changes of accounts all of which come after those that are here.
+    pub fn append(&mut self, mut others: Self) {
+        self.accounts.append(&mut others.accounts);
+        self.add(Self { accounts: Vec::new(), codes: others.codes });
+    }
+
+    /// Inserts ascending accounts none of which is here.
+    fn insert_all(&mut self, mut fresh: Vec<AccountDiff>) {
+        let mut unmoved = self.accounts.len();
+        let nothing = AccountDiff {
+            address: Address::ZERO,
+            before: None,
+            after: None,
+            storage_wiped: false,
+            storage: Vec::new(),
+        };
+        self.accounts.resize(unmoved + fresh.len(), nothing);
+        while let Some(account) = fresh.pop() {
+            let place = self.accounts[..unmoved].partition_point(|own| own.address < account.address);
+            // So many are still to be inserted before this one.
+            for from in (place..unmoved).rev() {
+                self.accounts.swap(from, from + fresh.len() + 1);
+            }
+            unmoved = place;
+            self.accounts[place + fresh.len()] = account;
+        }
     }
 }
 
@@ -80,14 +138,17 @@ impl AccountDiff {
             if later.storage_wiped { later.storage.clone() } else { merged_slots(&self.storage, &later.storage) };
         // An account that ceased to exist lost its storage, whether or not it says so.
         let storage_wiped = self.storage_wiped || later.storage_wiped || self.after.is_none();
-        let is_nothing = self.before == later.after && storage.is_empty() && (!storage_wiped || self.before.is_none());
-        (!is_nothing).then_some(Self {
-            address: self.address,
-            before: self.before,
-            after: later.after,
-            storage_wiped,
-            storage,
-        })
+        let both = Self { address: self.address, before: self.before, after: later.after, storage_wiped, storage };
+        (!both.is_nothing()).then_some(both)
+    }
+
+    /// Whether nothing is changed by it.
+    fn is_nothing(&self) -> bool {
+        self.before == self.after && self.storage.is_empty() && (!self.storage_wiped || self.before.is_none())
+    }
+
+    fn make_nothing(&mut self) {
+        (self.after, self.storage_wiped, self.storage) = (self.before, false, Vec::new());
     }
 }
 

@@ -32,7 +32,7 @@ pub use peek::{JournalReader, SlotLook};
 pub use trial::Trial;
 
 use crate::{
-    Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, SlotDiff, SlotUse,
+    Account, AccountDiff, AccountRead, AccountUse, Code, Diff, Footprint, Log, ReadError, Share, SlotDiff, SlotUse,
     StateReader,
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec, vec::Vec};
@@ -1139,12 +1139,31 @@ impl<'r> Journal<'r> {
 
     /// What has changed since the journal was made. All transactions must be closed.
     pub fn diff(&self) -> Diff {
+        self.diff_of(Share::ALL)
+    }
+
+    /// As [`Journal::diff`], of the share's accounts. In the first there is room for those of all others.
+    pub fn diff_of(&self, share: Share) -> Diff {
+        /// What stands for the place of an account that has none: another share's, or one of which nothing has changed so far.
+        const NOT_SHARED: u32 = u32::MAX;
+        const UNCHANGED: u32 = u32::MAX - 1;
         assert!(self.undo.is_empty(), "a transaction is still open");
-        let mut changed_slots: Vec<&SlotEntry> = self.slots.iter().filter(|slot| self.is_changed_slot(slot)).collect();
-        let mut places = vec![u32::MAX; self.accounts.len()];
-        changed_slots.iter().for_each(|slot| places[slot.account as usize] = 0);
-        let is_changed = |(id, (entry, base)): &(usize, (&AccountEntry, &Base))| {
-            places[*id] == 0 || entry.generation > 0 || base.account != entry.exists.then_some(entry.info)
+        let mut places = vec![NOT_SHARED; self.accounts.len()];
+        let mut changed_slots: Vec<&SlotEntry> = Vec::new();
+        for (place, _) in places.iter_mut().zip(&self.accounts).filter(|(_, entry)| share.has(&entry.address)) {
+            *place = UNCHANGED;
+        }
+        for slot in &self.slots {
+            let place = &mut places[slot.account as usize];
+            if *place != NOT_SHARED && self.is_changed_slot(slot) {
+                *place = 0;
+                changed_slots.push(slot);
+            }
+        }
+        let is_changed = |(id, (entry, base)): &(usize, (&AccountEntry, &Base))| match places[*id] {
+            NOT_SHARED => false,
+            UNCHANGED => entry.generation > 0 || base.account != entry.exists.then_some(entry.info),
+            _ => true,
         };
         let entries = self.accounts.iter().zip(&self.account_bases).enumerate().filter(is_changed);
         let mut order: Vec<(Address, u32)> = entries.map(|(id, (entry, _))| (entry.address, id as u32)).collect();
@@ -1154,7 +1173,8 @@ impl<'r> Journal<'r> {
         }
         changed_slots.sort_unstable_by_key(|slot| (places[slot.account as usize], slot.key));
 
-        let mut diff = Diff { accounts: Vec::with_capacity(order.len()), codes: Vec::new() };
+        let room = if share.number == 0 { order.len() * share.of } else { order.len() };
+        let mut diff = Diff { accounts: Vec::with_capacity(room), codes: Vec::new() };
         let mut slots = changed_slots.as_slice();
         for (_, id) in order {
             let entry = &self.accounts[id as usize];

@@ -22,7 +22,7 @@ mod recorder;
 
 pub use account::Account;
 pub use code::{Code, DELEGATION_PREFIX};
-pub use diff::{AccountDiff, Diff, SlotDiff};
+pub use diff::{AccountDiff, Diff, Share, SlotDiff};
 pub use footprint::{AccountRead, AccountUse, Footprint, SlotUse};
 pub use journal::{
     AccountEntry, AccountId, ChangedAccount, ChangedSlot, Changes, Checkpoint, Extension, Journal, JournalReader,

@@ -19,7 +19,7 @@
 //! account whose storage was wiped has another generation, and slots of an older one hold for nobody.
 
 use super::{AccountEntry, AccountId, Base, ChangedAccount, ChangedSlot, Changes, Deleted, Journal, Undo};
-use crate::{Account, AccountRead, Code, ReadError};
+use crate::{Account, AccountRead, Code, ReadError, Share};
 use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{Address, U256};
 
@@ -118,13 +118,18 @@ impl Journal<'_> {
 
     /// From now on what transactions do can't be taken back once they are closed. Everything must be settled.
     pub fn stop_trials(&mut self) -> Result<(), ReadError> {
+        self.stop_trials_for(Share::ALL)
+    }
+
+    /// As [`Journal::stop_trials`], if after it only the diff of the share's accounts is asked for.
+    pub fn stop_trials_for(&mut self, share: Share) -> Result<(), ReadError> {
         assert!(!self.has_unsettled(), "changes are still on trial");
         self.trials = None;
         self.forget_extensions();
         // Of some accounts only slots were heard of.
         for at in 0..self.slots.len() {
             let slot = &self.slots[at];
-            if slot.value != slot.base {
+            if slot.value != slot.base && share.has(&self.accounts[slot.account as usize].address) {
                 self.make_known(AccountId(slot.account))?;
             }
         }
