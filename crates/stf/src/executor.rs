@@ -24,15 +24,13 @@ struct ReceiptBody {
     tx_type: TxType,
     status: ReceiptStatus,
     cumulative_gas_used: u64,
-    /// That of `logs`, if somebody has made it already.
-    logs_bloom: Option<Bloom>,
     logs: Vec<Log>,
 }
 
 impl ReceiptBody {
     fn receipt(self, hasher: &mut LogHasher) -> Receipt {
-        let Self { tx_type, status, cumulative_gas_used, logs_bloom, logs } = self;
-        let logs_bloom = logs_bloom.unwrap_or_else(|| hasher.bloom(&logs));
+        let Self { tx_type, status, cumulative_gas_used, logs } = self;
+        let logs_bloom = hasher.bloom(&logs);
         Receipt { tx_type, status, cumulative_gas_used, logs_bloom, logs }
     }
 }
@@ -242,7 +240,7 @@ impl<'r> BlockExecutor<'r> {
 
     /// Makes room for so many receipts.
     pub fn reserve(&mut self, transactions: usize) {
-        self.receipts.reserve(transactions);
+        self.complete.0.reserve(transactions);
     }
 
     /// Shows every step to `tracer`.
@@ -363,14 +361,15 @@ impl<'r> BlockExecutor<'r> {
             .map_err(|message| TxError::Read(rialto_state::ReadError::Backend(message)))?;
         let logs = core::mem::take(&mut outcome.logs);
         let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
-        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs_bloom: None, logs });
+        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs });
         Ok(outcome)
     }
 
     /// Appends a transaction that was run elsewhere, on the state that it has here: checks that the block has room for it,
     /// counts its gas and writes its receipt. The state is the caller's. Only where receipts have a status.
     pub fn accept(&mut self, transaction: &Transaction, outcome: TxOutcome) -> Result<(), TxError> {
-        self.accept_parts(transaction, outcome, None)
+        let logs_bloom = LogHasher::default().bloom(&outcome.logs);
+        self.accept_with_bloom(transaction, outcome, logs_bloom)
     }
 
     /// As [`BlockExecutor::accept`], with the bloom filter of the outcome's logs.
@@ -380,7 +379,20 @@ impl<'r> BlockExecutor<'r> {
         outcome: TxOutcome,
         logs_bloom: Bloom,
     ) -> Result<(), TxError> {
-        self.accept_parts(transaction, outcome, Some(logs_bloom))
+        assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
+        assert!(self.receipts.is_empty(), "transactions that are run here come after those that were run elsewhere");
+        let gas = TxGas::new(transaction, &outcome, self.rules, self.vm.cost_per_state_byte());
+        self.gas.accept(&gas, self.rules)?;
+        let (receipts, union) = &mut self.complete;
+        *union |= logs_bloom;
+        receipts.push(Receipt {
+            tx_type: transaction.tx_type,
+            status: ReceiptStatus::Status(outcome.halt.is_none()),
+            cumulative_gas_used: self.gas.cumulative,
+            logs_bloom,
+            logs: outcome.logs,
+        });
+        Ok(())
     }
 
     /// As [`BlockExecutor::accept`], all transactions of the block, which have to do with its gas what `gas` says. `receipts` are
@@ -397,22 +409,6 @@ impl<'r> BlockExecutor<'r> {
         Ok(())
     }
 
-    fn accept_parts(
-        &mut self,
-        transaction: &Transaction,
-        mut outcome: TxOutcome,
-        logs_bloom: Option<Bloom>,
-    ) -> Result<(), TxError> {
-        assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
-        let gas = TxGas::new(transaction, &outcome, self.rules, self.vm.cost_per_state_byte());
-        self.gas.accept(&gas, self.rules)?;
-        let status = ReceiptStatus::Status(outcome.halt.is_none());
-        let logs = core::mem::take(&mut outcome.logs);
-        let (tx_type, cumulative_gas_used) = (transaction.tx_type, self.gas.cumulative);
-        self.receipts.push(ReceiptBody { tx_type, status, cumulative_gas_used, logs_bloom, logs });
-        Ok(())
-    }
-
     /// Goes on from the state that a runner of this block's transactions has, who began with this block's beginning. Nothing may be
     /// on trial any more. For blocks without access list.
     pub fn go_on_from(&mut self, runner: TxRunner<'r>) {
@@ -422,9 +418,9 @@ impl<'r> BlockExecutor<'r> {
 
     /// As [`BlockExecutor::go_on_from`], for any block, from a state that `reader` has: what is read from now on is read of it.
     pub fn go_on_over<'x>(self, chain: &ChainSpec, reader: &'x dyn StateReader) -> BlockExecutor<'x> {
-        let Self { gas, checks, receipts, access_list, header, .. } = self;
+        let Self { gas, checks, complete, receipts, access_list, header, .. } = self;
         let new = BlockExecutor::new(chain, &header, reader);
-        BlockExecutor { gas, checks, receipts, access_list, ..new }
+        BlockExecutor { gas, checks, complete, receipts, access_list, ..new }
     }
 
     /// What has changed since the beginning or the last call of this. Nothing of the state is remembered after it: what was
