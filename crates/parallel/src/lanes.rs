@@ -3,10 +3,10 @@
 //! A unit's lane is the receiver of its first transaction. Most lanes are only a name: whoever is free takes the next unit. But
 //! where the units of a lane keep having to be run again in their turn, each seems to need what the one before it did; and a
 //! thread that runs them one after the other finds that in its own journal, before anybody else has heard of it. So such a lane gets an
-//! owner, and who comes across one of its units leaves it to him and takes the next. Nobody waits for an owner: a unit whose turn
-//! it is is taken by whoever has nothing to do.
+//! owner, and who comes across one of its units leaves it to him and takes the next. Nobody waits long for an owner: a unit whose
+//! turn it has been for a while is taken by whoever has nothing to do.
 
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{AtomicUsize, Line, Mutex, Ordering, lock};
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 use rialto_stf::Block;
@@ -33,7 +33,7 @@ pub(crate) struct Lanes {
     lane_of: Vec<u32>,
     lanes: Vec<Lane>,
     /// What was left to each thread.
-    left: Vec<Mutex<BTreeSet<usize>>>,
+    left: Vec<Line<Mutex<BTreeSet<usize>>>>,
     /// Units that were left to somebody and not taken yet.
     left_count: AtomicUsize,
 }
@@ -51,7 +51,7 @@ impl Lanes {
         Self {
             lane_of,
             lanes: std::iter::repeat_with(Lane::default).take(lanes.len()).collect(),
-            left: std::iter::repeat_with(Mutex::default).take(threads).collect(),
+            left: std::iter::repeat_with(Line::default).take(threads).collect(),
             left_count: AtomicUsize::default(),
         }
     }
@@ -80,18 +80,23 @@ impl Lanes {
         if owner == 0 || owner == thread + 1 {
             return false;
         }
-        lock(&self.left[owner - 1]).insert(unit);
-        self.left_count.fetch_add(1, Ordering::Release);
+        self.leave_to(unit, owner - 1);
         true
     }
 
-    /// Takes the first unit that was left to `thread`, if it comes before `end`.
-    pub fn take_own(&self, thread: usize, end: usize) -> Option<usize> {
+    /// Leaves a unit to a thread.
+    pub fn leave_to(&self, unit: usize, owner: usize) {
+        lock(&self.left[owner].0).insert(unit);
+        self.left_count.fetch_add(1, Ordering::Release);
+    }
+
+    /// Takes the first unit that was left to `thread`, if it is one of these.
+    pub fn take_own(&self, thread: usize, range: Range<usize>) -> Option<usize> {
         if self.left_count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let mut left = lock(&self.left[thread]);
-        let first = *left.first().filter(|first| **first < end)?;
+        let mut left = lock(&self.left[thread].0);
+        let first = *left.first().filter(|first| range.contains(*first))?;
         left.remove(&first);
         // Nothing is done under the lock that is not about what it guards.
         drop(left);
@@ -104,7 +109,7 @@ impl Lanes {
         if self.left_count.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let is_taken = self.left.iter().any(|left| lock(left).remove(&unit));
+        let is_taken = self.left.iter().any(|left| lock(&left.0).remove(&unit));
         if is_taken {
             self.left_count.fetch_sub(1, Ordering::Release);
         }
@@ -131,9 +136,9 @@ mod tests {
             assert_eq!(lanes.leave(unit, thread), is_left, "{name}");
         }
         assert!(lanes.leave(5, 1));
-        assert_eq!((lanes.take_own(1, 6), lanes.take_own(0, 3), lanes.take_own(0, 6)), (None, None, Some(3)));
+        assert_eq!((lanes.take_own(1, 0..6), lanes.take_own(0, 0..3), lanes.take_own(0, 0..6)), (None, None, Some(3)));
         assert!(lanes.take_any(5) && !lanes.take_any(5) && !lanes.take_any(3));
-        assert_eq!((lanes.take_own(0, 6), lanes.left_count.load(Ordering::Relaxed)), (None, 0));
+        assert_eq!((lanes.take_own(0, 0..6), lanes.left_count.load(Ordering::Relaxed)), (None, 0));
     }
 
     #[test]

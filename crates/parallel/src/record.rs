@@ -18,4 +18,10 @@ impl Record {
         let has_module = !modules.is_empty() && changes.slots.iter().any(|slot| modules.contains(&slot.address));
         Self { changes, tip, has_module }
     }
+
+    /// Whether nothing was changed and nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        let Changes { accounts, slots, codes } = &self.changes;
+        accounts.is_empty() && slots.is_empty() && codes.is_empty() && self.tip.is_zero()
+    }
 }

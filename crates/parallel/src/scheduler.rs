@@ -6,9 +6,7 @@
 //! no thread that only coordinates, no lock that one holds while another wants it for long, and no table that two threads write to:
 //! a thread learns what others did from their records (`record`) and keeps what it knows in a journal of its own.
 //!
-//! Units are taken in the order of the block, but for those that may use much of its gas: they come first, so that no thread
-//! is left with a long one when the others are through. Where those to one contract are in each other's way, one thread takes
-//! them all (`lanes`).
+//! Who takes which next is told in `queue`. What all threads do together at the end, when each has the whole state, in `shares`.
 //!
 //! # Why the outcome is that of one thread
 //! Units are committed in their order, each by the thread that ran it. When it is a unit's turn, that thread has put in all
@@ -25,40 +23,44 @@
 //! its own units that wait have become stale, and runs them again before their turn.
 //!
 //! # Bounds
-//! A unit is run a few times at most. Where most have to be run again in their turn, nothing is gained by more threads, and
-//! the rest of the block is run by one, at the speed of one.
+//! A unit is run a few times at most. Where most have to be run again in their turn, or one thread does all while the others have
+//! nothing to do, nothing is gained by more threads, and the rest of the block is run by one, at the speed of one.
 //!
 //! # Errors
 //! Whatever goes wrong here, the block is executed again by one thread from the beginning, whose error is the answer: an invalid block
 //! is refused for the same reason whoever refuses it.
 
-use crate::lanes::Lanes;
 use crate::pool::beside;
+use crate::queue::{Queue, Seeker};
 use crate::record::Record;
+use crate::shares::Shares;
 use crate::strategy::Strategy;
 use crate::sync::{
-    AtomicBool, AtomicU32, AtomicUsize, Counted, Mutex, OnPanic, OnceLock, Ordering, lock, spin_loop, yield_now,
+    AtomicBool, AtomicU32, AtomicUsize, Counted, Line, Mutex, OnEnd, OnPanic, OnceLock, Ordering, Patience, lock,
+    yield_now,
 };
-use crate::units::{order_of, units};
+use crate::units::units;
 use crate::worker::Worker;
-use alloy_primitives::{Address, Bloom, U256, map::AddressMap};
+use alloy_primitives::{Address, Bloom, U256};
 use rialto_state::{Changes, JournalReader, StateReader, TxChanges};
 use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, TxOutcome, TxRunner, validate_body};
 use rialto_vm::Tier;
 use std::ops::Range;
 
-/// How far ahead of the last committed unit others are run, for each thread.
-const AHEAD_FOR_EACH_THREAD: usize = 128;
 /// Of how many last committed units it is remembered whether they had to be run in their turn.
 const REMEMBERED: u32 = 16;
 /// With so many of them, none is run ahead for a while.
-const TOO_MANY_AGAIN: u32 = 8;
+const TOO_MANY_AGAIN: u32 = 12;
+/// With so many of the last 32 run by one thread while all others had nothing to do, that one goes on alone.
+const TOO_MANY_LONE: u32 = 28;
 /// For so many units the first time, and four times as many each time after.
 const FIRST_PAUSE: usize = 16;
 /// So often. The next time, one thread goes on alone.
 const MAX_PAUSES: usize = 2;
-/// Looks for something to do before a thread lets others have the core.
-const SPINS: usize = 200;
+/// After so many looks for something to do a thread counts as idle.
+const IDLE: usize = 20;
+/// After so many in which nobody has committed anything it takes what was left to others.
+const IMPATIENT: usize = 400;
 
 /// How a block was run, in transactions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,39 +125,42 @@ pub(crate) struct Run<'a> {
     pub block: &'a Block,
     pub senders: &'a [Address],
     pub units: Vec<Range<usize>>,
-    /// In which units are taken.
-    order: Vec<usize>,
-    /// For each transaction the unit of the previous one of its sender, if that is another unit.
-    pub previous: Vec<Option<usize>>,
-    lanes: Lanes,
+    pub queue: Queue,
     /// The addresses of the chain's native modules.
     pub modules: Vec<Address>,
     pub log: Vec<Entry>,
-    max_ahead: usize,
     /// Whether what changed is to be listed (EIP-7928).
     pub has_list: bool,
-    /// The next place in the order that nobody has taken.
-    next: Line<AtomicUsize>,
     /// Units that are committed.
-    committed: Line<AtomicUsize>,
+    committed: Line<Committed>,
     tally: Line<Tally>,
     flags: Line<Flags>,
+    /// Threads that there are, if all come.
+    all_threads: usize,
     /// Threads that have come.
     threads: Line<AtomicUsize>,
+    /// Of these, those that have had nothing to do for a while.
+    idle: Line<AtomicUsize>,
     /// Threads that are at work.
     working: Line<AtomicUsize>,
+    shares: Shares,
 }
 
-/// What threads write, on a cache line where nothing else is.
+/// How far units are committed. Only who has the turn writes it.
 #[derive(Default)]
-#[repr(align(128))]
-struct Line<T>(T);
+struct Committed {
+    units: AtomicUsize,
+    /// The thread that committed the last one.
+    last_by: AtomicUsize,
+}
 
 /// How units came to be committed. Only who has the turn writes it.
 #[derive(Default)]
 struct Tally {
     /// A bit for each of the last committed units: whether it had to be run again in its turn. The last is the lowest.
     last: AtomicU32,
+    /// Likewise: whether it was run in its turn while no other thread had anything to do, though they might.
+    lone: AtomicU32,
     pauses: AtomicUsize,
     ahead: AtomicUsize,
     in_turn: AtomicUsize,
@@ -171,8 +176,6 @@ struct Flags {
     is_over: AtomicBool,
     /// Whether something went wrong.
     has_failed: AtomicBool,
-    /// Units before this one are not run ahead any more.
-    paused_until: AtomicUsize,
 }
 
 /// The receipts so far, which the caller's thread writes while others run transactions.
@@ -180,6 +183,33 @@ struct Receipts<'e> {
     executor: BlockExecutor<'e>,
     /// The next unit.
     next: usize,
+}
+
+/// How long a thread has had nothing to do.
+#[derive(Default)]
+struct Idle<'r> {
+    /// Units that were settled when it last looked.
+    applied: usize,
+    /// Since somebody last committed something.
+    patience: Patience,
+    /// That it is among those who are idle.
+    counted: Option<Counted<'r>>,
+}
+
+impl<'r> Idle<'r> {
+    /// Begins again where something was committed.
+    fn see(&mut self, applied: usize) {
+        if std::mem::replace(&mut self.applied, applied) < applied {
+            self.patience = Patience::default();
+        }
+    }
+
+    fn wait(&mut self, idle: &'r AtomicUsize) {
+        self.patience.wait();
+        if self.patience.looks >= IDLE && self.counted.is_none() {
+            self.counted = Some(Counted::new(idle));
+        }
+    }
 }
 
 /// Runs the block on several threads. `None` where something went wrong.
@@ -195,34 +225,62 @@ pub(crate) fn run(
         return None;
     }
     let rules = chain.rules_at(block.header.number, block.header.timestamp);
-    let modules = chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
-    let run = Run::new(block, senders, modules, strategy, rules.has_access_lists);
-    let begun = OnceLock::default();
+    let beginning = Beginning::default();
     let runner = || TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(strategy.tier);
-    let result = beside(
+    // Others take a while to wake up; what they need is made meanwhile.
+    beside(
         strategy.threads,
         || {
+            let Some((run, begun)) = beginning.wait() else { return };
             let _guard = OnPanic(|| run.fail());
             run.check_body(rules);
-            let Some(begun) = run.wait_for_beginning(&begun) else { return };
-            run.work(runner(), begun, None);
+            if let Some(runner) = run.work(runner(), begun, None) {
+                run.share(runner);
+            }
         },
         || {
-            let _guard = OnPanic(|| run.fail());
+            let _guard = OnEnd(|| beginning.is_over.store(true, Ordering::Release));
             let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(strategy.tier);
-            if executor.begin().is_err() {
-                run.fail();
-                return None;
-            }
-            let _ = begun.set(Changes::from(&executor.take_diff()));
+            executor.begin().ok()?;
+            let modules = chain.modules_at(block.header.timestamp).iter().map(|module| module.address()).collect();
+            let run = Run::new(block, senders, modules, strategy, rules.has_access_lists);
+            let _ = beginning.made.set((run, Changes::from(&executor.take_diff())));
+            let (run, begun) = beginning.made.get()?;
+            let _guard = OnPanic(|| run.fail());
             executor.reserve(block.transactions.len());
             let mut receipts = Receipts { executor, next: 0 };
-            let runner = run.work(runner(), begun.get()?, Some(&mut receipts))?;
+            let runner = run.work(runner(), begun, Some(&mut receipts))?;
             run.check_body(rules);
-            run.finish(chain, strategy.tier, receipts, runner)
+            let result = run.finish(chain, strategy.tier, receipts, runner);
+            if run.has_failed() { None } else { result }
         },
-    );
-    if run.flags.0.has_failed.load(Ordering::Acquire) { None } else { result }
+    )
+}
+
+/// What all threads need before they can work.
+#[derive(Default)]
+struct Beginning<'a> {
+    /// The run, and what the block did before its transactions.
+    made: OnceLock<(Run<'a>, Changes)>,
+    /// Whether the calling thread is through.
+    is_over: AtomicBool,
+}
+
+impl<'a> Beginning<'a> {
+    /// `None` where there is nothing left to do.
+    fn wait(&self) -> Option<&(Run<'a>, Changes)> {
+        let mut patience = Patience::default();
+        loop {
+            if let Some(made) = self.made.get() {
+                let is_open = made.0.committed() < made.0.units.len() && !made.0.is_over();
+                return is_open.then_some(made);
+            }
+            if self.is_over.load(Ordering::Acquire) {
+                return None;
+            }
+            patience.wait();
+        }
+    }
 }
 
 /// Keys the journals' hash tables. No result depends on it.
@@ -237,30 +295,22 @@ impl<'a> Run<'a> {
         has_list: bool,
     ) -> Self {
         let units = units(block, strategy.threads.get(), has_list);
-        let mut last = AddressMap::<usize>::default();
-        let mut previous = Vec::with_capacity(senders.len());
-        for (unit, range) in units.iter().enumerate() {
-            for sender in &senders[range.clone()] {
-                previous.push(last.insert(*sender, unit).filter(|other| *other != unit));
-            }
-        }
         Self {
             block,
             senders,
-            previous,
             modules,
-            lanes: Lanes::new(block, &units, strategy.threads.get()),
             log: units.iter().map(|_| Entry::default()).collect(),
-            order: order_of(block, &units),
+            queue: Queue::new(block, senders, &units, strategy.threads.get()),
             units,
-            max_ahead: AHEAD_FOR_EACH_THREAD * strategy.threads.get(),
             has_list,
-            next: Line::default(),
             committed: Line::default(),
             tally: Line::default(),
             flags: Line(Flags { is_body_taken: AtomicBool::new(strategy.is_body_known), ..Flags::default() }),
+            all_threads: strategy.threads.get(),
             threads: Line::default(),
+            idle: Line::default(),
             working: Line::default(),
+            shares: Shares::new(strategy.threads.get()),
         }
     }
 
@@ -279,56 +329,76 @@ impl<'a> Run<'a> {
         let thread = self.threads.0.fetch_add(1, Ordering::Relaxed);
         let mut worker = Worker::new(self, thread, runner);
         let at_work = Counted::new(&self.working.0);
-        let mut idle = 0;
+        let mut idle = Idle::default();
         while !self.is_over() {
+            idle.see(worker.applied);
             let has_committed = worker.commit_own();
             if worker.applied == self.units.len() {
                 break;
             }
             let has_run = match has_committed {
-                Some(false) => worker.run_next(),
+                Some(false) => worker.run_next(idle.patience.looks >= IMPATIENT),
                 other => other,
             };
             match has_run {
                 None => self.fail(),
                 Some(has_run) if has_run || worker.renew_one() => {
-                    idle = 0;
+                    idle = Idle { applied: worker.applied, ..Idle::default() };
                     continue;
                 }
                 Some(_) => (),
             }
-            idle += 1;
             // There is nothing better to do.
             if let Some(receipts) = &mut receipts
                 && self.write_receipts(receipts).is_none()
             {
                 self.fail();
             }
-            if idle < SPINS { spin_loop() } else { yield_now() }
+            idle.wait(&self.idle.0);
         }
-        drop(at_work);
+        drop((at_work, idle));
         if self.is_over() {
             // Somebody may be about to commit his last; who comes to work from now on commits nothing.
             while self.working.0.load(Ordering::Acquire) > 0 {
                 yield_now();
             }
         }
-        worker.into_runner()
+        Some(worker.into_runner())
+    }
+
+    /// Whether all units are committed.
+    fn is_complete(&self) -> bool {
+        self.committed() == self.units.len()
+    }
+
+    /// Makes a part of the diff.
+    fn share(&self, mut runner: TxRunner<'_>) {
+        if !self.is_complete() {
+            return;
+        }
+        if self.shares.make_last(&mut runner).is_err() {
+            self.fail();
+        }
     }
 
     /// Units that are committed.
     pub fn committed(&self) -> usize {
-        self.committed.0.load(Ordering::Acquire)
+        self.committed.0.units.load(Ordering::Acquire)
     }
 
     /// Commits the unit whose turn it is.
-    pub fn commit(&self, unit: usize) {
-        self.committed.0.store(unit + 1, Ordering::Release);
+    pub fn commit(&self, unit: usize, thread: usize) {
+        self.committed.0.last_by.store(thread, Ordering::Relaxed);
+        self.committed.0.units.store(unit + 1, Ordering::Release);
     }
 
     /// Whether nobody is to commit any more.
     pub fn is_over(&self) -> bool {
         self.flags.0.is_over.load(Ordering::Acquire)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.flags.0.has_failed.load(Ordering::Acquire)
     }
 
     /// Compares the block's body with its header, unless somebody else has, or it is known.
@@ -345,22 +415,9 @@ impl<'a> Run<'a> {
         self.flags.0.is_over.store(true, Ordering::Release);
     }
 
-    /// What came before the transactions. `None` where there is nothing left to do.
-    fn wait_for_beginning<'b>(&self, begun: &'b OnceLock<Changes>) -> Option<&'b Changes> {
-        loop {
-            if self.committed() == self.units.len() || self.is_over() {
-                return None;
-            }
-            match begun.get() {
-                Some(begun) => return Some(begun),
-                None => yield_now(),
-            }
-        }
-    }
-
     /// Counts a unit, and ends the run of many threads where they are of no use.
     pub fn count(&self, unit: usize, thread: usize, is_ahead: bool, was_in_turn: bool) {
-        self.lanes.count(unit, thread, !is_ahead);
+        self.queue.lanes.count(unit, thread, !is_ahead);
         let transactions = self.units[unit].len();
         let tally = &self.tally.0;
         let add =
@@ -371,7 +428,14 @@ impl<'a> Run<'a> {
         }
         let again = tally.last.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
         tally.last.store(again, Ordering::Relaxed);
-        if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
+        let is_lone = was_in_turn
+            && unit >= self.queue.paused_until()
+            && self.idle.0.load(Ordering::Relaxed) + 1 == self.all_threads;
+        let lone = tally.lone.load(Ordering::Relaxed) << 1 | u32::from(is_lone);
+        tally.lone.store(lone, Ordering::Relaxed);
+        if lone.count_ones() >= TOO_MANY_LONE {
+            self.flags.0.is_over.store(true, Ordering::Release);
+        } else if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
             self.pause(unit);
         }
     }
@@ -386,32 +450,15 @@ impl<'a> Run<'a> {
         }
         tally.pauses.store(pauses + 1, Ordering::Relaxed);
         tally.last.store(0, Ordering::Relaxed);
-        self.flags.0.paused_until.store(unit + (FIRST_PAUSE << (2 * pauses)), Ordering::Relaxed);
+        self.queue.pause_until(unit + (FIRST_PAUSE << (2 * pauses)));
     }
 
     /// Takes the next unit that may be run by a thread which has put in so many.
-    pub fn take(&self, thread: usize, applied: usize) -> Option<usize> {
-        let end = self.units.len().min(applied + self.max_ahead);
-        let paused_until = self.flags.0.paused_until.load(Ordering::Relaxed);
-        let take = |next: usize| {
-            let may_run = next < end && (self.order[next] >= paused_until || self.order[next] <= self.committed());
-            may_run.then_some(next + 1)
-        };
-        loop {
-            let next = self.next.0.load(Ordering::Relaxed);
-            let first = self.order.get(next).copied().unwrap_or(end).min(end);
-            if let Some(unit) = self.lanes.take_own(thread, first) {
-                return Some(unit);
-            }
-            let Ok(place) = self.next.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) else {
-                // Nobody is to wait for the owner of a lane.
-                let unit = self.committed();
-                return self.lanes.take_any(unit).then_some(unit);
-            };
-            if !self.lanes.leave(self.order[place], thread) {
-                return Some(self.order[place]);
-            }
-        }
+    pub fn take(&self, thread: usize, applied: usize, is_impatient: bool) -> Option<usize> {
+        let committed = &self.committed.0;
+        let has_turn = is_impatient || committed.last_by.load(Ordering::Relaxed) == thread;
+        let seeker = Seeker { thread, applied, committed: || self.committed(), has_turn, is_impatient };
+        self.queue.take(&seeker, |unit| self.log[unit].estimated().is_some())
     }
 
     /// Writes the receipts of units that are committed, as far as there are. `None` where the block has no room for a transaction.
@@ -433,9 +480,9 @@ impl<'a> Run<'a> {
         chain: &ChainSpec,
         tier: Option<&'r dyn Tier>,
         mut receipts: Receipts<'r>,
-        runner: TxRunner<'r>,
+        mut runner: TxRunner<'r>,
     ) -> Option<(Outcome, Counts)> {
-        if self.flags.0.has_failed.load(Ordering::Acquire) {
+        if self.has_failed() {
             return None;
         }
         let committed = self.committed();
@@ -456,11 +503,21 @@ impl<'a> Run<'a> {
             by_list: 0,
         };
         let mut executor = receipts.executor;
-        let outcome = if self.has_list {
+        if self.has_list {
             self.list(&mut executor, committed)?;
+        }
+        if !self.is_complete() {
+            runner.journal_mut().stop_trials().ok()?;
+        }
+        let outcome = if self.has_list || self.is_complete() {
             let settled = JournalReader(runner.journal());
             let mut outcome = self.end(executor.go_on_over(chain, &settled).with_tier(tier), rest)?;
-            outcome.diff = runner.journal().diff().then(&outcome.diff);
+            let mut diff = match self.is_complete() {
+                true => self.shares.collect(&mut runner, || self.has_failed())?,
+                false => runner.journal().diff(),
+            };
+            diff.add(outcome.diff);
+            outcome.diff = diff;
             outcome
         } else {
             executor.go_on_from(runner);

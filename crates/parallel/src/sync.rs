@@ -10,6 +10,29 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What threads write, on a cache line where nothing else is.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Line<T>(pub T);
+
+/// Looks at something before a thread lets others have the core.
+const SPINS: usize = 200;
+
+/// Waits for what another thread is about to do.
+#[derive(Default)]
+pub(crate) struct Patience {
+    /// How often it has looked.
+    pub looks: usize,
+}
+
+impl Patience {
+    /// A moment, after a look that showed nothing.
+    pub fn wait(&mut self) {
+        self.looks += 1;
+        if self.looks < SPINS { spin_loop() } else { yield_now() }
+    }
+}
+
 /// One that a counter counts as long as it lives, through a panic too.
 pub(crate) struct Counted<'a>(&'a AtomicUsize);
 
@@ -35,6 +58,15 @@ impl<F: Fn()> Drop for OnPanic<F> {
         if std::thread::panicking() {
             (self.0)();
         }
+    }
+}
+
+/// Does something when it goes, however that comes about.
+pub(crate) struct OnEnd<F: Fn()>(pub F);
+
+impl<F: Fn()> Drop for OnEnd<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

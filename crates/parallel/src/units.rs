@@ -8,6 +8,8 @@ use std::ops::Range;
 
 /// Gas that a unit's transactions may use together, unless it is one transaction.
 const UNIT_GAS: u64 = 600_000;
+/// Who may use more is a unit of its own: those are long enough to be told of, and mostly in somebody's way.
+const ALONE_GAS: u64 = 250_000;
 /// Most transactions of a unit.
 const UNIT_TRANSACTIONS: usize = 16;
 /// Units that each thread should get, so that they have done at about the same time.
@@ -21,7 +23,10 @@ pub(crate) fn units(block: &Block, threads: usize, is_alone: bool) -> Vec<Range<
     let mut units = Vec::with_capacity(transactions.len());
     let (mut first, mut gas) = (0, 0u64);
     for (position, transaction) in transactions.iter().enumerate() {
-        let is_full = position - first == most || gas.saturating_add(transaction.gas_limit) > UNIT_GAS;
+        let is_full = position - first == most
+            || gas.saturating_add(transaction.gas_limit) > UNIT_GAS
+            || transaction.gas_limit > ALONE_GAS
+            || gas > ALONE_GAS && position - first == 1;
         if position > first && is_full {
             units.push(first..position);
             (first, gas) = (position, 0);

@@ -27,6 +27,7 @@ use alloy_primitives::{Address, U256};
 use rialto_state::{Changes, Located, ReadError, TxChanges};
 use rialto_stf::{LogHasher, TrialEffects, TxRunner, set_balance_change};
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// How often a unit is run at most, its turn included.
 const MAX_RUNS: u8 = 4;
@@ -134,6 +135,9 @@ impl<'l, 'r> Worker<'l, 'r> {
             return self.settle_lowest();
         }
         let record = entry.record();
+        if record.is_empty() {
+            return;
+        }
         let located = self.located[unit].take().filter(|_| is_as_estimated);
         let journal = self.runner.journal_mut();
         if let Some((lowest, first)) = lowest
@@ -158,9 +162,11 @@ impl<'l, 'r> Worker<'l, 'r> {
 
     /// Runs a unit that nobody has run, and commits it if it is its turn.
     pub fn run_first(&mut self, unit: usize) -> Option<()> {
-        let waiting = self.run_unit(unit, 0);
+        let is_batch = self.applied == unit && !self.run.has_list;
+        let more = if is_batch { self.run.queue.take_more(unit, self.thread) } else { 0 };
+        let waiting = self.run_units(unit..unit + more + 1, 0);
         if self.applied == unit {
-            return self.commit_in_place(waiting, false);
+            return self.commit_in_place(waiting, false, more);
         }
         // Whoever comes to its turn in a moment is not told of before.
         if let Some(effects) = &waiting.effects
@@ -180,10 +186,16 @@ impl<'l, 'r> Worker<'l, 'r> {
 
     /// Runs a unit on the best guess of the state at its place; what it changes stays in the journal, unsettled.
     fn run_unit(&mut self, unit: usize, runs: u8) -> Waiting {
+        self.run_units(unit..unit + 1, runs)
+    }
+
+    /// As [`Worker::run_unit`], units in a row as one. Of several it must be the turn of the first.
+    fn run_units(&mut self, units: Range<usize>, runs: u8) -> Waiting {
+        let unit = units.start;
         self.catch_up();
         let first = self.aim(unit).ok();
         self.has_unsettled = true;
-        let range = self.run.units[unit].clone();
+        let range = self.run.units[unit].start..self.run.units[units.end - 1].end;
         let (transactions, senders) = (&self.run.block.transactions[range.clone()], &self.run.senders[range]);
         let effects = first.and_then(|_| self.runner.try_together(transactions, senders).ok());
         match (&effects, first) {
@@ -242,7 +254,7 @@ impl<'l, 'r> Worker<'l, 'r> {
         let journal = self.runner.journal_mut();
         journal.begin_layer();
         for position in self.run.units[unit].clone() {
-            if self.run.previous[position].is_some_and(|previous| previous >= self.applied) {
+            if self.run.queue.previous[position].is_some_and(|previous| previous >= self.applied) {
                 let nonce = self.run.block.transactions[position].nonce;
                 self.has_unsettled = true;
                 journal.foresee_nonce(&self.run.senders[position], nonce)?;
@@ -332,14 +344,14 @@ impl<'l, 'r> Worker<'l, 'r> {
             let is_as_told = waiting.runs == 1
                 && !effects.trial.has_deletion()
                 && !effects.trial.changes_account(self.runner.beneficiary());
-            return self.tell(waiting.unit, effects, is_as_told, false);
+            return self.tell(waiting.unit..waiting.unit + 1, effects, is_as_told, false);
         }
         self.unwind();
         let beneficiary = self.runner.beneficiary();
         let holds = |effects: &TrialEffects| self.runner.journal().holds(&effects.trial, beneficiary, effects.tips);
         if !waiting.effects.as_ref().is_some_and(holds) {
             let again = self.run_unit(waiting.unit, waiting.runs);
-            return self.commit_in_place(again, true);
+            return self.commit_in_place(again, true, 0);
         }
         let Waiting { unit, effects, runs, .. } = waiting;
         let mut effects = effects?;
@@ -348,14 +360,14 @@ impl<'l, 'r> Worker<'l, 'r> {
         let is_exact = self.runner.journal_mut().redo(&effects.trial, beneficiary, effects.tips)?;
         self.correct_balances(&mut effects.changes, balances);
         let is_as_told = is_exact && runs == 1 && !effects.trial.has_deletion();
-        self.tell(unit, effects, is_as_told, true)
+        self.tell(unit..unit + 1, effects, is_as_told, true)
     }
 
-    /// Commits a unit that was run in its turn, and whose changes are in the journal.
-    fn commit_in_place(&mut self, waiting: Waiting, is_again: bool) -> Option<()> {
+    /// Commits a unit that was run in its turn, with so many more behind it, and whose changes are in the journal.
+    fn commit_in_place(&mut self, waiting: Waiting, is_again: bool, more: usize) -> Option<()> {
         let unit = waiting.unit;
         assert!(unit == self.applied, "run in its turn");
-        self.run.count(unit, self.thread, !is_again, true);
+        (unit..=unit + more).for_each(|unit| self.run.count(unit, self.thread, !is_again, true));
         let mut effects = waiting.effects?;
         assert!(self.layers.len() == 1, "nothing is expected below it or above");
         self.settle_lowest();
@@ -368,11 +380,13 @@ impl<'l, 'r> Worker<'l, 'r> {
                 set_balance_change(changes, beneficiary, after.saturating_sub(tip), after);
             }
         }
-        self.tell(unit, effects, false, false)
+        self.tell(unit..unit + more + 1, effects, false, false)
     }
 
-    /// Makes known what a unit did that is now settled here: as it was estimated, or, if `is_moved`, as it was just done again.
-    fn tell(&mut self, unit: usize, effects: TrialEffects, is_as_told: bool, is_moved: bool) -> Option<()> {
+    /// Makes known what units that were run as one did that is now settled here: as it was estimated, or, if `is_moved`, as it was
+    /// just done again.
+    fn tell(&mut self, units: Range<usize>, effects: TrialEffects, is_as_told: bool, is_moved: bool) -> Option<()> {
+        let unit = units.start;
         let TrialEffects { outcomes, trial, tips, changes } = effects;
         let entry: &Entry = &self.run.log[unit];
         if !(is_as_told && entry.is_as_estimated()) {
@@ -380,8 +394,10 @@ impl<'l, 'r> Worker<'l, 'r> {
             let tip = if trial.changes_account(self.runner.beneficiary()) { U256::ZERO } else { tips };
             entry.correct(Record::new(self.runner.journal().changes_of(&trial, is_moved), tip, &self.run.modules));
         }
-        self.applied = unit + 1;
-        self.run.commit(unit);
+        // What several did together is told as what the first did.
+        (unit + 1..units.end).for_each(|unit| self.run.log[unit].correct(Record::default()));
+        self.applied = units.end;
+        self.run.commit(units.end - 1, self.thread);
         // Others need not wait for this.
         if self.run.has_list {
             let (accounts, slots) = self.runner.journal().reads_of(&trial);
@@ -391,7 +407,10 @@ impl<'l, 'r> Worker<'l, 'r> {
             let logs_bloom = self.log_hasher.bloom(&outcome.logs);
             (outcome, logs_bloom)
         };
-        *lock(&entry.done) = Some(outcomes.into_iter().map(with_bloom).collect());
+        let mut outcomes = outcomes.into_iter().map(with_bloom);
+        for unit in units {
+            *lock(&self.run.log[unit].done) = Some(outcomes.by_ref().take(self.run.units[unit].len()).collect());
+        }
         Some(())
     }
 
@@ -418,17 +437,16 @@ impl<'l, 'r> Worker<'l, 'r> {
         }
     }
 
-    /// Leaves only what is committed in the journal, and what is done on it from now on is not on trial.
-    pub fn into_runner(mut self) -> Option<TxRunner<'r>> {
+    /// Leaves only what is committed in the journal.
+    pub fn into_runner(mut self) -> TxRunner<'r> {
         self.unwind();
         self.catch_up();
-        self.runner.journal_mut().stop_trials().ok()?;
-        Some(self.runner)
+        self.runner
     }
 
     /// Takes the next unit, if there is one near enough, and runs it; whether there was one.
-    pub fn run_next(&mut self) -> Option<bool> {
-        match self.run.take(self.thread, self.applied) {
+    pub fn run_next(&mut self, is_impatient: bool) -> Option<bool> {
+        match self.run.take(self.thread, self.applied, is_impatient) {
             Some(unit) => self.run_first(unit).map(|()| true),
             None => Some(false),
         }
