@@ -41,9 +41,9 @@ use crate::sync::{
 };
 use crate::units::units;
 use crate::worker::Worker;
-use alloy_primitives::{Address, Bloom, U256};
+use alloy_primitives::{Address, U256};
 use rialto_state::{Changes, JournalReader, StateReader, TxChanges};
-use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, TxOutcome, TxRunner, validate_body};
+use rialto_stf::{Block, BlockExecutor, BlockRules, ChainSpec, Outcome, Receipt, TxGas, TxRunner, validate_body};
 use rialto_vm::Tier;
 use std::ops::Range;
 
@@ -87,8 +87,8 @@ pub(crate) struct Entry {
     estimate: OnceLock<Box<Record>>,
     /// What it did, if that is not what the estimate says.
     last: OnceLock<Box<Record>>,
-    /// What the transactions of a committed unit did, with the bloom filters of their logs.
-    pub done: Mutex<Option<Vec<(TxOutcome, Bloom)>>>,
+    /// The receipts of a committed unit's transactions, but for the gas that the block has used.
+    pub done: Mutex<Option<Vec<(TxGas, Receipt)>>>,
     /// Where a list is made.
     pub listed: Mutex<Option<Listed>>,
 }
@@ -465,9 +465,8 @@ impl<'a> Run<'a> {
     fn write_receipts(&self, receipts: &mut Receipts<'_>) -> Option<()> {
         while let Some(entry) = self.log.get(receipts.next) {
             let Some(done) = lock(&entry.done).take() else { break };
-            for ((outcome, logs_bloom), position) in done.into_iter().zip(self.units[receipts.next].clone()) {
-                let transaction = &self.block.transactions[position];
-                receipts.executor.accept_with_bloom(transaction, outcome, logs_bloom).ok()?;
+            for (gas, receipt) in done {
+                receipts.executor.accept_receipt(&gas, receipt).ok()?;
             }
             receipts.next += 1;
         }

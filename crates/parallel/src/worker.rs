@@ -25,7 +25,7 @@ use crate::scheduler::{Entry, Run};
 use crate::sync::lock;
 use alloy_primitives::{Address, U256};
 use rialto_state::{Changes, Located, ReadError, TxChanges};
-use rialto_stf::{LogHasher, TrialEffects, TxRunner, set_balance_change};
+use rialto_stf::{LogHasher, Receipt, TrialEffects, TxRunner, set_balance_change};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -403,13 +403,16 @@ impl<'l, 'r> Worker<'l, 'r> {
             let (accounts, slots) = self.runner.journal().reads_of(&trial);
             *lock(&entry.listed) = Some((accounts.collect(), slots.collect(), changes));
         }
-        let with_bloom = |outcome: rialto_stf::TxOutcome| {
-            let logs_bloom = self.log_hasher.bloom(&outcome.logs);
-            (outcome, logs_bloom)
-        };
-        let mut outcomes = outcomes.into_iter().map(with_bloom);
+        let runner = &self.runner;
+        let mut outcomes = outcomes.into_iter();
         for unit in units {
-            *lock(&self.run.log[unit].done) = Some(outcomes.by_ref().take(self.run.units[unit].len()).collect());
+            let transactions = &self.run.block.transactions[self.run.units[unit].clone()];
+            let written = transactions.iter().zip(outcomes.by_ref()).map(|(transaction, outcome)| {
+                let gas = runner.gas_of(transaction, &outcome);
+                (gas, Receipt::of(transaction.tx_type, outcome, &mut self.log_hasher))
+            });
+            let written = written.collect();
+            *lock(&self.run.log[unit].done) = Some(written);
         }
         Some(())
     }

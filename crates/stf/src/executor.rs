@@ -368,30 +368,20 @@ impl<'r> BlockExecutor<'r> {
     /// Appends a transaction that was run elsewhere, on the state that it has here: checks that the block has room for it,
     /// counts its gas and writes its receipt. The state is the caller's. Only where receipts have a status.
     pub fn accept(&mut self, transaction: &Transaction, outcome: TxOutcome) -> Result<(), TxError> {
-        let logs_bloom = LogHasher::default().bloom(&outcome.logs);
-        self.accept_with_bloom(transaction, outcome, logs_bloom)
+        let gas = TxGas::new(transaction, &outcome, self.rules, self.vm.cost_per_state_byte());
+        self.accept_receipt(&gas, Receipt::of(transaction.tx_type, outcome, &mut LogHasher::default()))
     }
 
-    /// As [`BlockExecutor::accept`], with the bloom filter of the outcome's logs.
-    pub fn accept_with_bloom(
-        &mut self,
-        transaction: &Transaction,
-        outcome: TxOutcome,
-        logs_bloom: Bloom,
-    ) -> Result<(), TxError> {
+    /// As [`BlockExecutor::accept`], a transaction that has to do with the block's gas what `gas` says. `receipt` is its
+    /// receipt, but for the gas that the block has used after it, which this fills in.
+    pub fn accept_receipt(&mut self, gas: &TxGas, mut receipt: Receipt) -> Result<(), TxError> {
         assert!(self.rules.has_status_receipts, "a root is of a state that is not here");
         assert!(self.receipts.is_empty(), "transactions that are run here come after those that were run elsewhere");
-        let gas = TxGas::new(transaction, &outcome, self.rules, self.vm.cost_per_state_byte());
-        self.gas.accept(&gas, self.rules)?;
+        self.gas.accept(gas, self.rules)?;
+        receipt.cumulative_gas_used = self.gas.cumulative;
         let (receipts, union) = &mut self.complete;
-        *union |= logs_bloom;
-        receipts.push(Receipt {
-            tx_type: transaction.tx_type,
-            status: ReceiptStatus::Status(outcome.halt.is_none()),
-            cumulative_gas_used: self.gas.cumulative,
-            logs_bloom,
-            logs: outcome.logs,
-        });
+        *union |= receipt.logs_bloom;
+        receipts.push(receipt);
         Ok(())
     }
 

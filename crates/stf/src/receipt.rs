@@ -8,6 +8,7 @@
 //! first three 16-bit words name the bits to set.
 
 use crate::rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
+use crate::transact::TxOutcome;
 use crate::transaction::TxType;
 use alloc::vec::Vec;
 use alloy_primitives::{B256, Bloom, keccak256};
@@ -41,6 +42,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// That of a transaction of this type that did this, where receipts have a status; what the block has used after it is not
+    /// known yet.
+    pub fn of(tx_type: TxType, outcome: TxOutcome, hasher: &mut LogHasher) -> Self {
+        Self {
+            tx_type,
+            status: ReceiptStatus::Status(outcome.halt.is_none()),
+            cumulative_gas_used: 0,
+            logs_bloom: hasher.bloom(&outcome.logs),
+            logs: outcome.logs,
+        }
+    }
+
     /// A receipt whose bloom is that of `logs`.
     pub fn new(tx_type: TxType, status: ReceiptStatus, cumulative_gas_used: u64, logs: Vec<Log>) -> Self {
         Self { tx_type, status, cumulative_gas_used, logs_bloom: logs_bloom(&logs), logs }
