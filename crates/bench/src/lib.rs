@@ -17,7 +17,8 @@ mod case_file;
 mod chart;
 mod charts;
 mod compiled;
-mod contended;
+#[doc(hidden)]
+pub mod contended;
 mod contracts;
 mod engine;
 mod error;

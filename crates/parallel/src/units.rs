@@ -7,7 +7,7 @@ use rialto_stf::Block;
 use std::ops::Range;
 
 /// Gas that a unit's transactions may use together, unless it is one transaction.
-const UNIT_GAS: u64 = 600_000;
+const UNIT_GAS: u64 = 900_000;
 /// Who may use more is a unit of its own: those are long enough to be told of, and mostly in somebody's way.
 const ALONE_GAS: u64 = 250_000;
 /// Most transactions of a unit.
