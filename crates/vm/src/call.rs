@@ -9,6 +9,7 @@
 
 use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Next, fail};
+use crate::keccak::keccak256;
 use crate::memory_ops::{KECCAK_WORD_GAS, saturate, word, words};
 use crate::native_call::{Native, NativeCall, NativeOutcome};
 use crate::opcode as op;
@@ -18,7 +19,7 @@ use crate::tracer::{Enter, Leave, Refusal};
 use crate::vm::{DEPTH_LIMIT, Opening};
 use crate::{Halt, Vm};
 use alloc::boxed::Box;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use rialto_state::{AccountId, Code};
 
 /// Gas for a call that moves value.

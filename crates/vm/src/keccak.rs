@@ -1,180 +1,182 @@
-//! Keccak-256 with a memory for short inputs.
+//! Keccak-256, by the widest way that the machine has.
 //!
-//! Contracts hash the same 64 bytes (key, slot) again and again to find the place of a mapping's entry. A table remembers
-//! the last inputs of exactly that length; it is a pure function's memo, so no result depends on it. Other lengths go
-//! straight to the hash.
+//! Everything that execution hashes goes through [`keccak256`]. Where the processor has the vector instructions that
+//! `avx512` asks for, a permutation takes two thirds of the time of scalar code; everywhere else, and on every other
+//! architecture, the hash is that of `alloy_primitives`. Both are the same function, so nothing that is computed from a
+//! hash depends on the machine.
 //!
-//! An input has two places in the table, one beside the other, of which the one not used for longer is overwritten. The
-//! table begins small, for blocks that hash little, and doubles whenever it has missed half as often as it has
-//! entries, up to a fixed size. Every entry is an input with its own hash from the start, so none needs a mark that says whether it
-//! is set.
-//!
-//! Inputs are read in eight numbers and compared as such: they were mostly written a moment ago as numbers of that
-//! width, and memory is slow to read in another width than that in which it was just written.
+//! The processor is asked once; the answer is kept in a byte. Threads that ask at the same time write the same answer, and
+//! nothing else is published with it, so the order of these accesses to memory is free.
 
-use alloc::{boxed::Box, vec};
-use alloy_primitives::{B256, U256, keccak256};
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
-/// Entries of a table that has begun.
-const FIRST_ENTRIES: usize = 512;
-/// Entries that a table may grow to: 192 KiB.
-const MAX_ENTRIES: usize = 2048;
+use alloy_primitives::B256;
 
-#[derive(Clone, Copy)]
-struct Entry {
-    /// The input, read little-endian.
-    input: [u64; 8],
-    hash: U256,
+/// Keccak-256 of `input`, the hash of Ethereum (padding 0x01, not that of SHA-3).
+#[inline]
+pub fn keccak256(input: &[u8]) -> B256 {
+    #[cfg(target_arch = "x86_64")]
+    if machine::has_avx512() {
+        // SAFETY: the processor and the system have what the function is compiled for.
+        return B256::new(unsafe { avx512::keccak256(input) });
+    }
+    alloy_primitives::keccak256(input)
 }
 
-/// Empty until the first pair is hashed: most blocks of a test, and many transfers, hash none.
-pub(crate) struct KeccakCache {
-    entries: Box<[Entry]>,
-    /// Misses since the table has the size that it has.
-    misses: usize,
-}
+#[cfg(target_arch = "x86_64")]
+mod machine {
+    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    use core::sync::atomic::{AtomicU8, Ordering};
 
-impl KeccakCache {
-    pub fn new() -> Self {
-        Self { entries: Box::default(), misses: 0 }
-    }
+    const UNKNOWN: u8 = 0;
+    const ABSENT: u8 = 1;
+    const PRESENT: u8 = 2;
 
-    /// Keccak-256 of `input` as a number.
+    /// Leaf 1, ECX: the system saves vector registers, and `xgetbv` says which.
+    const OSXSAVE: u32 = 1 << 27;
+    /// XCR0: the system saves the lower and upper halves of 256 bits, mask registers, and all of the 32 registers of 512 bits.
+    const SAVED_STATE: u64 = 0b1110_0110;
+    /// Leaf 7, EBX: AVX512F, AVX512BW and AVX512VL.
+    const FOUNDATION: u32 = 1 << 16 | 1 << 30 | 1 << 31;
+    /// Leaf 7, ECX: AVX512_VBMI2. Nothing here uses it; processors without it are of the generation that lowers its clock, and
+    /// stands still while it does so, when it meets instructions of 512 bits.
+    const NO_SLOWER_CLOCK: u32 = 1 << 6;
+
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    /// Whether [`super::avx512::keccak256`] may be called.
     #[inline]
-    pub fn hash(&mut self, input: &[u8]) -> U256 {
-        match <&[u8; 64]>::try_from(input) {
-            Ok(pair) => self.hash_pair(pair),
-            Err(_) => number(keccak256(input)),
+    pub fn has_avx512() -> bool {
+        match ANSWER.load(Ordering::Relaxed) {
+            UNKNOWN => ask(),
+            answer => answer == PRESENT,
         }
     }
 
-    /// Keccak-256 of 64 bytes as a number.
-    #[inline]
-    pub fn hash_pair(&mut self, input: &[u8; 64]) -> U256 {
-        let words = words_of(input);
-        let at = place(&words, self.entries.len());
-        let Some([first, second]) = self.entries.get_mut(at..at + 2) else { return self.add(&words) };
-        if first.is_of(&words) {
-            return first.hash;
-        }
-        if second.is_of(&words) {
-            core::mem::swap(first, second);
-            return first.hash;
-        }
-        self.add(&words)
-    }
-
-    /// Hashes an input that is not in the table and puts it there.
     #[cold]
     #[inline(never)]
-    fn add(&mut self, words: &[u64; 8]) -> U256 {
-        if self.entries.is_empty() {
-            self.entries = vec![Entry::new([0; 8]); FIRST_ENTRIES].into_boxed_slice();
-        } else if self.misses >= self.entries.len() / 2 && self.entries.len() < MAX_ENTRIES {
-            self.double();
+    fn ask() -> bool {
+        let is_present = detect();
+        ANSWER.store(if is_present { PRESENT } else { ABSENT }, Ordering::Relaxed);
+        is_present
+    }
+
+    fn detect() -> bool {
+        if __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE == 0 {
+            return false;
         }
-        self.misses += 1;
-        self.put(Entry::new(*words)).hash
+        // SAFETY: a system that sets OSXSAVE lets programs read XCR0.
+        let saved = unsafe { saved_state() };
+        let leaf = __cpuid_count(7, 0);
+        saved & SAVED_STATE == SAVED_STATE
+            && leaf.ebx & FOUNDATION == FOUNDATION
+            && leaf.ecx & NO_SLOWER_CLOCK == NO_SLOWER_CLOCK
     }
 
-    fn double(&mut self) {
-        let empty = Entry::new([0; 8]);
-        let larger = vec![empty; 2 * self.entries.len()].into_boxed_slice();
-        self.misses = 0;
-        // The first of two is the one used last: it is put there last.
-        for entry in core::mem::replace(&mut self.entries, larger).into_iter().rev() {
-            if entry.input != empty.input {
-                self.put(entry);
-            }
-        }
+    #[target_feature(enable = "xsave")]
+    fn saved_state() -> u64 {
+        // SAFETY: register 0 exists wherever the instruction does.
+        unsafe { _xgetbv(0) }
     }
-
-    fn put(&mut self, entry: Entry) -> Entry {
-        let at = place(&entry.input, self.entries.len());
-        self.entries[at + 1] = self.entries[at];
-        self.entries[at] = entry;
-        entry
-    }
-}
-
-impl Entry {
-    fn new(input: [u64; 8]) -> Self {
-        let mut bytes = [0; 64];
-        for (chunk, word) in bytes.chunks_exact_mut(8).zip(input) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        Self { input, hash: number(keccak256(bytes)) }
-    }
-}
-
-impl Entry {
-    /// Whether it is the entry of this input: without a call, for which the words would be written to memory.
-    #[inline(always)]
-    fn is_of(&self, words: &[u64; 8]) -> bool {
-        let [a, b, c, d, e, f, g, h] = self.input;
-        let [s, t, u, v, w, x, y, z] = *words;
-        (a ^ s) | (b ^ t) | (c ^ u) | (d ^ v) | (e ^ w) | (f ^ x) | (g ^ y) | (h ^ z) == 0
-    }
-}
-
-#[inline(always)]
-fn number(hash: B256) -> U256 {
-    U256::from_be_bytes(hash.0)
-}
-
-#[inline(always)]
-fn words_of(input: &[u8; 64]) -> [u64; 8] {
-    let word = |i: usize| u64::from_le_bytes(*input[8 * i..].first_chunk().expect("64 bytes"));
-    [word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7)]
-}
-
-/// The first of the two places of `words` in a table of `entries`, a power of two, or 0. Mixes all words; an attacker who makes
-/// inputs collide only gets the price of hashing.
-#[inline(always)]
-fn place(words: &[u64; 8], entries: usize) -> usize {
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd134_2543_de82_ef95);
-        product as u64 ^ (product >> 64) as u64
-    };
-    let [a, b, c, d, e, f, g, h] = *words;
-    let mixed = fold(a, b) ^ fold(c, d).rotate_left(16) ^ fold(e, f).rotate_left(32) ^ fold(g, h).rotate_left(48);
-    (mixed ^ mixed >> 32) as usize & entries.saturating_sub(2) & !1
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use alloc::{vec, vec::Vec};
+    use alloy_primitives::hex;
+    use proptest::prelude::*;
 
-    /// The pair number `index`, as mappings have them: a number, then a slot.
-    fn pair(index: u64) -> [u8; 64] {
-        let mut input = [0; 64];
-        input[24..32].copy_from_slice(&index.to_be_bytes());
-        input[63] = index as u8 % 3;
-        input
+    /// Bytes without a pattern that a wrong order of lanes would not show in.
+    fn bytes(len: usize) -> Vec<u8> {
+        let mut state = len as u64;
+        let next = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        (0..len).map(next).collect()
     }
 
     #[test]
-    fn hashes_are_keccak_whatever_the_table_holds() {
-        let mut cache = KeccakCache::new();
-        // Once forwards, so that the table grows, then backwards over some that it still holds and some that it doesn't.
-        for index in (0..3 * MAX_ENTRIES as u64).chain((0..3 * MAX_ENTRIES as u64).rev()) {
-            for index in [index, index / 2, 0] {
-                assert_eq!(cache.hash(&pair(index)), number(keccak256(pair(index))), "pair {index}");
-            }
+    fn known_answers() {
+        let rows: [(&str, &[u8], [u8; 32]); 4] = [
+            ("nothing", b"", hex!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470")),
+            ("abc", b"abc", hex!("4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45")),
+            (
+                "an event's signature",
+                b"Transfer(address,address,uint256)",
+                hex!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"),
+            ),
+            (
+                "the first place of a mapping",
+                &[0; 64],
+                hex!("ad3228b676f7d3cd4284a5443f17f1962b36e491b30a40b2405849e597ba5fb5"),
+            ),
+        ];
+        for (name, input, expected) in rows {
+            assert_eq!(keccak256(input), B256::new(expected), "{name}");
         }
-        assert_eq!(cache.entries.len(), MAX_ENTRIES);
-        assert_eq!(cache.hash(b"abc"), number(keccak256(b"abc")));
     }
 
     #[test]
-    fn a_few_pairs_are_rarely_hashed_again() {
-        let mut cache = KeccakCache::new();
-        for _ in 0..10 {
-            for index in 0..20 {
-                cache.hash(&pair(index));
+    fn every_short_length_and_some_long_ones() {
+        let long = [1023, 1024, 1088, 4095, 24_576, 49_152, 100_003];
+        for len in (0..=600).chain(long) {
+            let input = bytes(len);
+            assert_eq!(keccak256(&input), alloy_primitives::keccak256(&input), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn an_input_may_begin_anywhere_and_what_follows_it_does_not_count() {
+        let mut buffer = bytes(512);
+        for start in 0..64 {
+            for len in [0, 1, 20, 32, 63, 64, 65, 127, 128, 135, 136, 137, 272] {
+                let expected = alloy_primitives::keccak256(&buffer[start..start + len]);
+                assert_eq!(keccak256(&buffer[start..start + len]), expected, "{len} bytes from {start}");
+                buffer[start + len] ^= 0xff;
+                assert_eq!(
+                    keccak256(&buffer[start..start + len]),
+                    expected,
+                    "{len} bytes from {start}, another follows"
+                );
             }
         }
-        assert!(cache.misses < 60, "{} misses of 200 look-ups", cache.misses);
-        assert_eq!(cache.entries.len(), FIRST_ENTRIES);
+    }
+
+    /// The path that the other tests of this file ran, by name, and that it is the one that the standard library would choose.
+    #[test]
+    fn the_machine_is_known() {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let expected = std::is_x86_feature_detected!("avx512f")
+                && std::is_x86_feature_detected!("avx512bw")
+                && std::is_x86_feature_detected!("avx512vl")
+                && std::is_x86_feature_detected!("avx512vbmi2");
+            std::println!("Keccak-256 runs on {}", if expected { "AVX-512" } else { "scalar code" });
+            assert_eq!(machine::has_avx512(), expected);
+            assert_eq!(machine::has_avx512(), expected, "the second answer is the first");
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        std::println!("Keccak-256 runs on scalar code");
+    }
+
+    proptest! {
+        #[test]
+        fn random_inputs(input in prop::collection::vec(any::<u8>(), 0..2000)) {
+            prop_assert_eq!(keccak256(&input), alloy_primitives::keccak256(&input));
+        }
+
+        /// Inputs that differ in one bit only, so that no byte is left out or read twice.
+        #[test]
+        fn one_bit_counts(len in 1usize..700, bit in any::<prop::sample::Index>()) {
+            let mut input = vec![0; len];
+            let bit = bit.index(8 * len);
+            input[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(keccak256(&input), alloy_primitives::keccak256(&input));
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Registers};
-use crate::keccak::KeccakCache;
+use crate::keccak_cache::KeccakCache;
 use crate::memory::Memory;
 use crate::native_call::{Native, NativeCall};
 use crate::program::{Program, program_of};
