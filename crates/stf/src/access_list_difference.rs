@@ -5,8 +5,9 @@
 //! account written slots, read slots, balances, nonces, codes; in each by slot or index.
 
 use crate::block_access_list::{AccountChanges, BlockAccessList, ChangeList, CodeChange};
-use alloy_primitives::{Address, U256, keccak256};
+use alloy_primitives::{Address, U256};
 use core::fmt;
+use rialto_vm::keccak256;
 
 /// The first difference of a list from the one that execution gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

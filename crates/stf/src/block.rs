@@ -8,7 +8,8 @@ use crate::header::Header;
 use crate::rlp::{DecodeError, RlpReader, RlpWriter, WithPath, decode_whole};
 use crate::transaction::Transaction;
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256};
+use rialto_vm::keccak256;
 
 /// A withdrawal from the beacon chain (EIP-4895).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,5 +125,5 @@ impl Block {
 pub fn ommers_hash(ommers: &[Header]) -> B256 {
     let mut writer = RlpWriter::new();
     writer.list(|list| ommers.iter().for_each(|ommer| ommer.write(list)));
-    keccak256(writer.into_bytes())
+    keccak256(&writer.into_bytes())
 }

@@ -8,8 +8,9 @@
 
 use crate::rlp::{DecodeError, RlpReader, RlpWriter, WithPath, decode_whole};
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use core::fmt;
+use rialto_vm::keccak256;
 
 /// The accounts that a block touches, by address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -204,7 +205,7 @@ impl core::error::Error for BlockAccessListError {}
 impl BlockAccessList {
     /// Keccak-256 of the encoding, which the header commits to.
     pub fn hash(&self) -> B256 {
-        keccak256(self.encode())
+        keccak256(&self.encode())
     }
 
     /// Addresses and storage keys, which EIP-7928 limits by the block's gas limit.

@@ -7,7 +7,8 @@
 
 use crate::rlp::{DecodeError, RlpReader, RlpWriter, WithPath, decode_whole};
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
+use rialto_vm::keccak256;
 
 /// A block's header. Amounts of gas are in gas, fees in wei per gas, times in Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub struct Header {
 impl Header {
     /// Keccak-256 of the encoding: the block's hash.
     pub fn hash(&self) -> B256 {
-        keccak256(self.encode())
+        keccak256(&self.encode())
     }
 
     /// The RLP encoding. Where a field is absent although a later one is present, an empty string stands for it, which

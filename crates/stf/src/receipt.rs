@@ -11,8 +11,9 @@ use crate::rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
 use crate::transact::TxOutcome;
 use crate::transaction::TxType;
 use alloc::vec::Vec;
-use alloy_primitives::{B256, Bloom, keccak256};
+use alloy_primitives::{B256, Bloom};
 use rialto_state::{Log, Topics};
+use rialto_vm::keccak256;
 
 /// Most topics a log can have: LOG4 is the last of its opcodes.
 const TOPICS_MAX: usize = 4;

@@ -5,8 +5,9 @@
 //! a parameter. With the `std` feature the curve arithmetic is libsecp256k1's; without it, k256's. Both see the same
 //! checked input and must give the same answers, which a test compares.
 
-use alloy_primitives::{Address, B256, U256, keccak256, uint};
+use alloy_primitives::{Address, B256, U256, uint};
 use core::fmt;
+use rialto_vm::keccak256;
 
 /// Order of the curve's group, n.
 const GROUP_ORDER: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);

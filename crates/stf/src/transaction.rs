@@ -13,7 +13,8 @@
 use crate::rlp::{DecodeError, DecodeErrorKind, RlpReader, RlpWriter, WithPath};
 use crate::signature::{SRange, Signature, SignatureError};
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use rialto_vm::keccak256;
 
 /// First byte of what an EIP-7702 authority signs.
 const AUTHORIZATION_MAGIC: u8 = 0x05;
@@ -117,7 +118,7 @@ pub struct Transaction {
 impl Transaction {
     /// Keccak-256 of the encoding, by which the transaction is known.
     pub fn hash(&self) -> B256 {
-        keccak256(self.encode())
+        keccak256(&self.encode())
     }
 
     /// What the sender signs.
@@ -134,7 +135,7 @@ impl Transaction {
                 list.u64(0);
             }
         });
-        keccak256(writer.into_bytes())
+        keccak256(&writer.into_bytes())
     }
 
     /// The address that signed it.
@@ -384,7 +385,7 @@ impl Authorization {
         let mut writer = RlpWriter::with_capacity(80);
         writer.raw(&[AUTHORIZATION_MAGIC]);
         writer.list(|list| self.write_payload(list));
-        keccak256(writer.into_bytes())
+        keccak256(&writer.into_bytes())
     }
 
     /// The account that gave the permission. s must be low (EIP-2) and the parity 0 or 1.
