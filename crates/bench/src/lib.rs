@@ -5,7 +5,8 @@
 //! on what it does, and take turns running it; what counts is the ratio of the medians of their times.
 //!
 //! What both sides get, so that the ratio compares engines and nothing else: the same pre-state in hash maps, read on
-//! first touch; code analysed beforehand; senders recovered beforehand; the same Keccak. What both sides give: each
+//! first touch; code analysed beforehand; senders recovered beforehand. Each hashes by the fastest way that it comes with:
+//! revm by assembly, Rialto by its own permutation where the processor has the instructions. What both sides give: each
 //! transaction's result with its logs, and the state after the block as a value.
 //!
 //! Beside that, [`run_rpc`] compares a node's JSON-RPC with another node's, and [`run_root`] ways to the state root.
