@@ -3,12 +3,13 @@
 //! Everything that execution hashes goes through [`keccak256`]. Where the processor has the vector instructions that
 //! `avx512` asks for, a permutation takes two thirds of the time of scalar code; everywhere else, and on every other
 //! architecture, the hash is that of `alloy_primitives`. Both are the same function, so nothing that is computed from a
-//! hash depends on the machine.
+//! hash depends on the machine. Targets of x86-64 that may not touch vector registers at all, such as kernels, are told by
+//! their lack of SSE2.
 //!
 //! The processor is asked once; the answer is kept in a byte. Threads that ask at the same time write the same answer, and
 //! nothing else is published with it, so the order of these accesses to memory is free.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod avx512;
 
 use alloy_primitives::B256;
@@ -16,7 +17,7 @@ use alloy_primitives::B256;
 /// Keccak-256 of `input`, the hash of Ethereum (padding 0x01, not that of SHA-3).
 #[inline]
 pub fn keccak256(input: &[u8]) -> B256 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     if machine::has_avx512() {
         // SAFETY: the processor and the system have what the function is compiled for.
         return B256::new(unsafe { avx512::keccak256(input) });
@@ -24,7 +25,7 @@ pub fn keccak256(input: &[u8]) -> B256 {
     alloy_primitives::keccak256(input)
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod machine {
     use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
     use core::sync::atomic::{AtomicU8, Ordering};
@@ -150,7 +151,7 @@ mod tests {
     /// The path that the other tests of this file ran, by name, and that it is the one that the standard library would choose.
     #[test]
     fn the_machine_is_known() {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
         {
             let expected = std::is_x86_feature_detected!("avx512f")
                 && std::is_x86_feature_detected!("avx512bw")
@@ -160,7 +161,7 @@ mod tests {
             assert_eq!(machine::has_avx512(), expected);
             assert_eq!(machine::has_avx512(), expected, "the second answer is the first");
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
         std::println!("Keccak-256 runs on scalar code");
     }
 
