@@ -1,7 +1,7 @@
 //! Transactions to the same contract, where they are in each other's way.
 //!
 //! A unit's lane is the receiver of its first transaction. Most lanes are only a name: whoever is free takes the next unit. But
-//! where the units of a lane keep having to be run again in their turn, each seems to need what the one before it did; and a
+//! where half of a lane's units or more had to be run again in their turn, each seems to need what the one before it did; and a
 //! thread that runs them one after the other finds that in its own journal, before anybody else has heard of it. So such a lane gets an
 //! owner, and who comes across one of its units leaves it to him and takes the next. Nobody waits long for an owner: a unit whose
 //! turn it has been for a while is taken by whoever has nothing to do.
@@ -12,9 +12,6 @@ use alloy_primitives::map::AddressMap;
 use rialto_stf::Block;
 use std::collections::BTreeSet;
 use std::ops::Range;
-
-/// A lane gets an owner after so many units that had to be run again.
-const AGAIN: usize = 2;
 
 /// Units of one receiver.
 #[derive(Default)]
@@ -69,7 +66,7 @@ impl Lanes {
             count
         };
         let (units, again) = (count(&lane.units, 1), count(&lane.again, usize::from(is_again)));
-        if is_again && again >= AGAIN && again * 2 >= units && lane.owner.load(Ordering::Relaxed) == 0 {
+        if is_again && again * 2 >= units && lane.owner.load(Ordering::Relaxed) == 0 {
             lane.owner.store(thread + 1, Ordering::Relaxed);
         }
     }
@@ -128,8 +125,8 @@ mod tests {
         let block = Block { transactions: [1, 1, 2, 1, 2, 1].map(to).to_vec(), ..Block::default() };
         let units: Vec<Range<usize>> = (0..6).map(|unit| unit..unit + 1).collect();
         let lanes = Lanes::new(&block, &units, 2);
-        lanes.count(0, 0, true);
-        assert!(!lanes.leave(1, 1), "once is not enough");
+        lanes.count(0, 0, false);
+        assert!(!lanes.leave(1, 1), "nothing is known of it");
         lanes.count(1, 0, true);
         let rows = [("another's", 3, 1, true), ("the owner's", 3, 0, false), ("of another lane", 4, 1, false)];
         for (name, unit, thread, is_left) in rows {
@@ -146,7 +143,7 @@ mod tests {
         let block = Block { transactions: vec![Transaction::default(); 8], ..Block::default() };
         let units: Vec<Range<usize>> = (0..8).map(|unit| unit..unit + 1).collect();
         let lanes = Lanes::new(&block, &units, 2);
-        [false, true, false, false, true, false]
+        [false, false, true, false, true, false]
             .iter()
             .enumerate()
             .for_each(|(unit, again)| lanes.count(unit, 1, *again));

@@ -39,8 +39,10 @@ pub(crate) fn units(block: &Block, threads: usize, is_alone: bool) -> Vec<Range<
     units
 }
 
-/// A unit that may use this share of all gas that the block's transactions may use is taken before the others.
+/// A unit that may use this share of all gas that the block's transactions may use is taken before the others,
 const BIG_SHARE: u128 = 16;
+/// and so is one that may use this much, which may take half a millisecond, whatever there is beside it.
+const BIG_GAS: u128 = 2_000_000;
 
 /// In which order units are taken: big ones first, lest one is left at the end.
 pub(crate) fn order_of(block: &Block, units: &[Range<usize>]) -> Vec<usize> {
@@ -48,8 +50,11 @@ pub(crate) fn order_of(block: &Block, units: &[Range<usize>]) -> Vec<usize> {
         block.transactions[range].iter().map(|transaction| u128::from(transaction.gas_limit)).sum()
     };
     let all = gas(0..block.transactions.len());
-    let (mut order, rest): (Vec<usize>, Vec<usize>) =
-        (0..units.len()).partition(|unit| gas(units[*unit].clone()) * BIG_SHARE >= all);
+    let is_big = |unit: &usize| {
+        let gas = gas(units[*unit].clone());
+        gas * BIG_SHARE >= all || gas >= BIG_GAS
+    };
+    let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..units.len()).partition(is_big);
     order.extend(rest);
     order
 }
