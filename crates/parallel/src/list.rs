@@ -17,7 +17,8 @@
 //!
 //! # What one thread does alone
 //! Little, for that is what more threads do not make faster: before the transactions it indexes the addresses of the list and sees which
-//! of them are long, and after them it adds up their gas. Receipts are written where they stay by whoever runs their transactions.
+//! of them are long, and after them it adds up their gas. Receipts are written where they stay by whoever runs their transactions; the room
+//! for them is made when other threads have already begun.
 //!
 //! # When it is wrong
 //! Whatever goes wrong here, even an error of the reader, is no verdict: the block is then run in order, and what that gives is
@@ -34,8 +35,6 @@ mod view;
 use crate::pool;
 use crate::sync::lock;
 use alloy_primitives::{Address, Bloom};
-use lookups::{Counts, Lookups};
-use plan::Row;
 use queue::{Place, Queue};
 use rialto_state::{Code, Diff, StateReader, TxChange, TxChangeRef};
 use rialto_stf::{
@@ -46,7 +45,7 @@ use rialto_vm::Tier;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use view::{ListReader, ListView};
 
 /// Keys the journals' hash tables. No result depends on it.
@@ -93,25 +92,28 @@ pub(crate) fn run(job: &Job<'_>, list: &BlockAccessList) -> Option<Outcome> {
     let progress = Progress::default();
     let mut written = Written::default();
     let room = &mut written;
-    let work: OnceLock<Option<Work<'_, '_>>> = OnceLock::new();
+    let (view, work) = (OnceLock::new(), OnceLock::<Option<Work<'_, '_>>>::new());
     // Waking threads takes about as long as making ready what they need for the transactions; the body they can look at before.
-    pool::beside(
+    let reader = pool::beside(
         job.threads,
         || {
             progress.check_body(job);
             if let Some(work) = wait_for(&work) {
-                work.run_jobs();
+                work.run_jobs(&ListReader::new(work.view));
             }
         },
         || {
-            if let Some(work) = work.get_or_init(|| Work::new(job, list, last_index, &progress, room)) {
-                work.run_beginning();
-                work.run_jobs();
-                progress.check_body(job);
-            }
+            let view = view.get_or_init(|| ListView::new(list, job.reader)).as_ref();
+            let work = work.get_or_init(|| Some(Work::new(job, list, last_index, view?, &progress))).as_ref()?;
+            work.make_rooms(room);
+            let reader = ListReader::new(work.view);
+            work.run_beginning(&reader);
+            work.run_jobs(&reader);
+            progress.check_body(job);
+            Some(reader)
         },
     );
-    work.into_inner()??.end()?.finish(written)
+    work.into_inner()??.end()?.finish(&reader?, written)
 }
 
 /// What somebody else is about to make. It is waited for awake at first: to be woken would take longer than the making.
@@ -130,19 +132,22 @@ struct Work<'a, 'r> {
     job: &'a Job<'a>,
     list: &'a BlockAccessList,
     last_index: u32,
-    view: ListView<'a>,
-    /// In the order of the block.
-    units: Vec<Unit<'r>>,
+    view: &'a ListView<'a>,
+    /// Transactions in a row that are run together, in the order of the block.
+    units: Vec<Range<usize>>,
+    /// Positions of units.
     queue: Queue,
+    /// Where is written what each unit does, until somebody takes it.
+    rooms: OnceLock<Mutex<Vec<Option<Room<'r>>>>>,
     /// What has come of the list, so many accounts each.
     parts: Vec<OnceLock<Part>>,
     progress: &'a Progress,
 }
 
-/// Transactions in a row that are run together.
-struct Unit<'r> {
-    transactions: Range<usize>,
-    done: Mutex<Done<'r>>,
+/// Where is written what transactions in a row do.
+struct Room<'r> {
+    receipts: &'r mut [Receipt],
+    gas: &'r mut [TxGas],
 }
 
 /// What is written of each transaction by whoever runs it.
@@ -153,22 +158,10 @@ struct Written {
     gas: Vec<TxGas>,
 }
 
-/// What transactions did.
-struct Done<'r> {
-    receipts: &'r mut [Receipt],
-    gas: &'r mut [TxGas],
-    /// Of all their logs.
-    logs_bloom: Bloom,
-    /// Whether they were run.
-    is_done: bool,
-}
-
 /// What some accounts of the list say.
 struct Part {
     /// How often they change.
     changes: usize,
-    /// How many things there are to be used: the accounts and the slots that do not change. What changes was used when it did.
-    uses: usize,
     diff: Diff,
     /// The accounts again, if the outcome has a list.
     accounts: Vec<AccountChanges>,
@@ -180,9 +173,11 @@ struct Part {
 struct Progress {
     /// The next part of the list that nobody has taken.
     next_part: AtomicUsize,
-    /// What threads that are through have counted.
+    /// What threads that are through have counted: transactions, and changes that were found.
+    transactions: AtomicUsize,
     changes: AtomicUsize,
-    first_uses: AtomicUsize,
+    /// Of all logs of what they have run.
+    logs_bloom: Mutex<Bloom>,
     is_body_taken: AtomicBool,
     has_failed: AtomicBool,
 }
@@ -194,10 +189,10 @@ impl Progress {
         }
     }
 
-    fn count(&self, lookups: &Lookups) {
-        let Counts { changes, first_uses } = lookups.counts();
-        self.changes.fetch_add(changes, Ordering::Relaxed);
-        self.first_uses.fetch_add(first_uses, Ordering::Relaxed);
+    /// Adds what a thread counted and used.
+    fn count(&self, reader: &ListReader<'_, '_>) {
+        self.changes.fetch_add(reader.lookups().take_changes(), Ordering::Relaxed);
+        reader.tell_used();
     }
 
     /// Compares the block's body with its header, unless somebody else has.
@@ -208,92 +203,94 @@ impl Progress {
     }
 }
 
-/// Units of these transactions, in their order, with room for what is written of them.
-fn units_of<'r>(rows: Vec<Row>, written: &'r mut Written) -> Vec<Unit<'r>> {
-    let count = rows.last().map_or(0, |row| row.transactions.end);
-    let (tx_type, status, logs_bloom) = (TxType::Legacy, ReceiptStatus::Status(false), Bloom::ZERO);
-    let receipt = || Receipt { tx_type, status, cumulative_gas_used: 0, logs_bloom, logs: Vec::new() };
-    written.receipts.resize_with(count, receipt);
-    written.gas.resize(count, TxGas::default());
-    let (mut receipts, mut gas) = (written.receipts.as_mut_slice(), written.gas.as_mut_slice());
-    let unit = |Row { transactions, .. }: Row| {
-        let all = "rows are all transactions";
-        let receipts = receipts.split_off_mut(..transactions.len()).expect(all);
-        let gas = gas.split_off_mut(..transactions.len()).expect(all);
-        Unit { transactions, done: Mutex::new(Done { receipts, gas, logs_bloom, is_done: false }) }
-    };
-    rows.into_iter().map(unit).collect()
-}
-
 impl<'a, 'r> Work<'a, 'r> {
-    /// `None` for a list that is wrong in form, so that there is nothing to be done.
     fn new(
         job: &'a Job<'a>,
         list: &'a BlockAccessList,
         last_index: u32,
+        view: &'a ListView<'a>,
         progress: &'a Progress,
-        written: &'r mut Written,
-    ) -> Option<Self> {
-        let view = ListView::new(list, job.reader)?;
+    ) -> Self {
         let Block { header, transactions, .. } = job.block;
         let rows = plan::rows(&plan::weights(header, transactions, list), job.threads);
         let queue = Queue::new(&rows);
-        let units = units_of(rows, written);
+        let units = rows.into_iter().map(|row| row.transactions).collect();
         let parts = list.0.chunks(ACCOUNTS_PER_JOB).map(|_| OnceLock::new()).collect();
-        Some(Self { job, list, last_index, view, units, queue, parts, progress })
+        Self { job, list, last_index, view, units, queue, rooms: OnceLock::new(), parts, progress }
     }
 
-    /// Runs what comes before the transactions.
-    fn run_beginning(&self) {
+    /// Makes room for what is written. Of many transactions that takes as long as it takes to run one; meanwhile others begin.
+    fn make_rooms(&self, written: &'r mut Written) {
+        let count = self.job.block.transactions.len();
+        let (tx_type, status, logs_bloom) = (TxType::Legacy, ReceiptStatus::Status(false), Bloom::ZERO);
+        let receipt = || Receipt { tx_type, status, cumulative_gas_used: 0, logs_bloom, logs: Vec::new() };
+        written.receipts.resize_with(count, receipt);
+        written.gas.resize(count, TxGas::default());
+        let (mut receipts, mut gas) = (written.receipts.as_mut_slice(), written.gas.as_mut_slice());
+        let room = |unit: &Range<usize>| {
+            let receipts = receipts.split_off_mut(..unit.len()).expect("units are all transactions");
+            Some(Room { receipts, gas: gas.split_off_mut(..unit.len()).expect("as above") })
+        };
+        let rooms = self.units.iter().map(room).collect();
+        self.rooms.get_or_init(|| Mutex::new(rooms));
+    }
+
+    /// The room of a unit.
+    fn room(&self, unit: usize) -> Option<Room<'r>> {
+        lock(wait_for(&self.rooms))[unit].take()
+    }
+
+    /// Runs what comes before the transactions, on a reader of the state before the block.
+    fn run_beginning(&self, reader: &ListReader<'_, '_>) {
         let Job { chain, block, tier, .. } = *self.job;
-        let reader = ListReader::new(&self.view);
-        let mut executor = BlockExecutor::new(chain, &block.header, &reader).with_tier(tier).with_access_list();
+        let mut executor = BlockExecutor::new(chain, &block.header, reader).with_tier(tier).with_access_list();
         let has_begun = executor.begin().is_ok();
         let mut accesses = executor.access_list().map(std::mem::take).unwrap_or_default();
         accesses.access_all_of(executor.state());
-        self.progress.expect(has_begun && is_part(&self.view, &reader, &accesses.finish(), 0));
-        self.progress.count(reader.lookups());
+        self.progress.expect(has_begun && is_part(self.view, reader, &accesses.finish(), 0));
     }
 
     /// Takes units and then parts until there are none left, or something fails.
-    fn run_jobs(&self) {
-        let reader = ListReader::new(&self.view);
-        let is_done = self.run_units(&reader).and_then(|()| self.make_parts(reader.lookups()));
+    fn run_jobs(&self, reader: &ListReader<'_, '_>) {
+        let is_done = self.run_units(reader).and_then(|()| self.make_parts());
         self.progress.expect(is_done.is_some());
-        self.progress.count(reader.lookups());
+        self.progress.count(reader);
     }
 
     fn run_units(&self, reader: &ListReader<'_, '_>) -> Option<()> {
         let Job { chain, block, tier, .. } = *self.job;
         let mut runner = TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(tier);
-        let (mut log_hasher, mut place, mut end) = (LogHasher::default(), Place::default(), None);
+        let (mut log_hasher, mut logs_bloom) = (LogHasher::default(), Bloom::ZERO);
+        let (mut place, mut end, mut count) = (Place::default(), None, 0);
         while !self.progress.has_failed.load(Ordering::Relaxed)
             && let Some(unit) = self.queue.take(&mut place)
         {
-            let unit = &self.units[unit];
-            if end != Some(unit.transactions.start) {
+            let Range { start, end: unit_end } = self.units[unit].clone();
+            if end != Some(start) {
                 self.end_stretch(&runner, reader)?;
                 runner.forget();
-                reader.set_index(index_of(unit.transactions.start)?);
+                reader.set_index(index_of(start)?);
             }
-            self.run_unit(reader, &mut runner, &mut log_hasher, unit)?;
-            end = Some(unit.transactions.end);
+            logs_bloom |= self.run_unit(reader, &mut runner, &mut log_hasher, unit)?;
+            count += unit_end - start;
+            end = Some(unit_end);
         }
+        self.progress.transactions.fetch_add(count, Ordering::Relaxed);
+        *lock(&self.progress.logs_bloom) |= logs_bloom;
         self.end_stretch(&runner, reader)
     }
 
     /// Runs transactions in a row, on what those before them have left, or, if they are the first of a stretch, on what the list says.
+    /// The bloom filter of their logs.
     fn run_unit(
         &self,
         reader: &ListReader<'_, '_>,
         runner: &mut TxRunner<'_>,
         log_hasher: &mut LogHasher,
-        unit: &Unit<'_>,
-    ) -> Option<()> {
-        let mut done = lock(&unit.done);
-        let Done { receipts, gas, logs_bloom, is_done } = &mut *done;
-        let written = receipts.iter_mut().zip(gas.iter_mut());
-        for (position, (receipt, gas)) in unit.transactions.clone().zip(written) {
+        unit: usize,
+    ) -> Option<Bloom> {
+        let (mut logs_bloom, mut room) = (Bloom::ZERO, None);
+        for (at, position) in self.units[unit].clone().enumerate() {
             let (transaction, sender) = (&self.job.block.transactions[position], self.job.senders[position]);
             let (index, mut has_all) = (index_of(position)?, true);
             let mut see = |change: TxChangeRef<'_>| has_all &= self.view.has(index, change, reader.lookups());
@@ -301,17 +298,22 @@ impl<'a, 'r> Work<'a, 'r> {
             if !has_all {
                 return None;
             }
-            *gas = runner.gas_of(transaction, &outcome);
+            // Asked for after a transaction has run, when it has mostly been made.
+            let Room { receipts, gas } = match &mut room {
+                Some(room) => room,
+                none => none.insert(self.room(unit)?),
+            };
+            gas[at] = runner.gas_of(transaction, &outcome);
+            let receipt = &mut receipts[at];
             receipt.tx_type = transaction.tx_type;
             receipt.status = ReceiptStatus::Status(outcome.halt.is_none());
             if !outcome.logs.is_empty() {
                 receipt.logs_bloom = log_hasher.bloom(&outcome.logs);
-                *logs_bloom |= receipt.logs_bloom;
+                logs_bloom |= receipt.logs_bloom;
                 receipt.logs = outcome.logs;
             }
         }
-        *is_done = true;
-        Some(())
+        Some(logs_bloom)
     }
 
     /// Notes what was accessed since the runner last forgot, as far as the reader was not asked for it.
@@ -319,19 +321,19 @@ impl<'a, 'r> Work<'a, 'r> {
         self.view.note_unasked(runner.journal(), reader.lookups()).then_some(())
     }
 
-    fn make_parts(&self, lookups: &Lookups) -> Option<()> {
+    fn make_parts(&self) -> Option<()> {
         while !self.progress.has_failed.load(Ordering::Relaxed) {
             let next = self.progress.next_part.fetch_add(1, Ordering::Relaxed);
             let Some(part) = self.parts.get(next) else { break };
             let first = next * ACCOUNTS_PER_JOB;
             let last = self.list.0.len().min(first + ACCOUNTS_PER_JOB);
-            part.set(self.part(first..last, lookups)?).ok()?;
+            part.set(self.part(first..last)?).ok()?;
         }
         Some(())
     }
 
     /// Checks the form of some accounts of the list, and says what they change.
-    fn part(&self, positions: Range<usize>, lookups: &Lookups) -> Option<Part> {
+    fn part(&self, positions: Range<usize>) -> Option<Part> {
         let accounts = &self.list.0[positions.clone()];
         let is_valid = accounts.iter().all(|account| account.validate(self.last_index).is_ok());
         let changes = |account: &AccountChanges| {
@@ -340,28 +342,20 @@ impl<'a, 'r> Work<'a, 'r> {
         };
         Some(Part {
             changes: accounts.iter().map(changes).sum(),
-            uses: accounts.iter().map(|account| 1 + account.storage_reads.len()).sum(),
-            diff: if is_valid { self.view.diff(positions, lookups).ok()? } else { return None },
+            diff: if is_valid { self.view.diff(positions).ok()? } else { return None },
             accounts: if self.job.rules().has_access_lists { accounts.to_vec() } else { Vec::new() },
         })
     }
 
     /// What has come of it, if nothing has failed.
     fn end(self) -> Option<Ran<'a>> {
-        let Self { job, last_index, view, units, parts, progress, .. } = self;
-        if progress.has_failed.load(Ordering::Relaxed) {
+        let Self { job, last_index, view, parts, progress, .. } = self;
+        let is_done = progress.transactions.load(Ordering::Relaxed) == job.block.transactions.len();
+        if progress.has_failed.load(Ordering::Relaxed) || !is_done {
             return None;
         }
-        let mut logs_bloom = Bloom::ZERO;
-        for unit in units {
-            let done = unit.done.into_inner().unwrap_or_else(PoisonError::into_inner);
-            if !done.is_done {
-                return None;
-            }
-            logs_bloom |= done.logs_bloom;
-        }
         let parts: Option<Vec<Part>> = parts.into_iter().map(OnceLock::into_inner).collect();
-        Some(Ran { job, last_index, view, logs_bloom, parts: parts?, progress })
+        Some(Ran { job, last_index, view, parts: parts?, progress })
     }
 }
 
@@ -369,8 +363,7 @@ impl<'a, 'r> Work<'a, 'r> {
 struct Ran<'a> {
     job: &'a Job<'a>,
     last_index: u32,
-    view: ListView<'a>,
-    logs_bloom: Bloom,
+    view: &'a ListView<'a>,
     parts: Vec<Part>,
     progress: &'a Progress,
 }
@@ -378,23 +371,21 @@ struct Ran<'a> {
 impl Ran<'_> {
     /// Completes the receipts, runs what comes after the transactions, sees that the list has nothing too much, and puts the outcome
     /// together.
-    fn finish(self, Written { receipts, gas }: Written) -> Option<Outcome> {
-        let Self { job, last_index, view, logs_bloom, parts, progress } = self;
-        let reader = ListReader::new(&view);
+    fn finish(self, reader: &ListReader<'_, '_>, Written { receipts, gas }: Written) -> Option<Outcome> {
+        let Self { job, last_index, view, parts, progress } = self;
         reader.set_index(last_index);
         let mut executor =
-            BlockExecutor::new(job.chain, &job.block.header, &reader).with_tier(job.tier).with_access_list();
-        executor.accept_all(&gas, receipts, logs_bloom).ok()?;
+            BlockExecutor::new(job.chain, &job.block.header, reader).with_tier(job.tier).with_access_list();
+        executor.accept_all(&gas, receipts, *lock(&progress.logs_bloom)).ok()?;
         let withdrawals = job.block.withdrawals.as_deref().unwrap_or_default();
         let mut outcome = executor.finish(&job.block.ommers, withdrawals).ok()?;
         let accesses = outcome.block_access_list.take()?;
-        if !is_part(&view, &reader, &accesses, last_index) {
+        if !is_part(view, reader, &accesses, last_index) {
             return None;
         }
-        progress.count(reader.lookups());
+        progress.count(reader);
         let changes: usize = parts.iter().map(|part| part.changes).sum();
-        let uses: usize = parts.iter().map(|part| part.uses).sum();
-        if changes != progress.changes.load(Ordering::Relaxed) || uses != progress.first_uses.load(Ordering::Relaxed) {
+        if changes != progress.changes.load(Ordering::Relaxed) || !view.is_all_used() {
             return None;
         }
         outcome.diff = Diff::default();

@@ -1,12 +1,11 @@
-//! Places for what a reader said, filled by whichever thread asks first.
+//! Places for what a reader said, filled by whoever asks, for who sums up.
 //!
 //! The state before a block does not change, so threads that fill a place at the same time fill it with the same. They need
 //! not agree on who does it: a place is some atomic words and a flag that is set after them. Who sees the flag sees the words,
-//! those of one thread or of several, which is the same. Of those that fill a place one is told that it was the first.
+//! those of one thread or of several, which is the same. To fill one takes a few stores, for which nobody waits.
 
 use alloy_primitives::{B256, U256};
 use rialto_state::Account;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 #[derive(Default)]
@@ -33,17 +32,13 @@ pub(super) struct WordCell {
 
 impl WordCell {
     pub fn get(&self) -> Option<U256> {
-        self.is_set().then(|| U256::from_limbs(self.word.get()))
+        self.is_set.load(Ordering::Acquire).then(|| U256::from_limbs(self.word.get()))
     }
 
-    fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Acquire)
-    }
-
-    /// Fills the place; whether nobody had.
-    pub fn set(&self, word: U256) -> bool {
+    /// Fills the place.
+    pub fn set(&self, word: U256) {
         self.word.set(*word.as_limbs());
-        !self.is_set.swap(true, Ordering::AcqRel)
+        self.is_set.store(true, Ordering::Release);
     }
 }
 
@@ -51,44 +46,30 @@ impl WordCell {
 const IS_SET: u8 = 1;
 /// The account exists.
 const EXISTS: u8 = 2;
-/// There are indices after which nothing is left of it.
-const HAS_DELETIONS: u8 = 4;
 
-/// A place for an account and the indices after which nothing is left of it.
+/// A place for an account.
 #[derive(Default)]
 pub(super) struct AccountCell {
     flags: AtomicU8,
     nonce: AtomicU64,
     balance: Words,
     code_hash: Words,
-    deletions: OnceLock<Vec<u32>>,
 }
 
 impl AccountCell {
-    /// Whether the account exists; `None` while that is not known.
-    pub fn exists(&self) -> Option<bool> {
-        let flags = self.flags.load(Ordering::Acquire);
-        (flags & IS_SET != 0).then_some(flags & EXISTS != 0)
-    }
-
     /// The account, `None` while it is not known.
     pub fn get(&self) -> Option<Option<Account>> {
-        let exists = self.exists()?;
-        Some(exists.then(|| Account {
+        let flags = self.flags.load(Ordering::Acquire);
+        let account = || Account {
             nonce: self.nonce.load(Ordering::Relaxed),
             balance: U256::from_limbs(self.balance.get()),
             code_hash: B256::from(U256::from_limbs(self.code_hash.get())),
-        }))
+        };
+        (flags & IS_SET != 0).then(|| (flags & EXISTS != 0).then(account))
     }
 
-    /// Ascending indices after which nothing is left of the account. The cell must be set.
-    pub fn deletions(&self) -> &[u32] {
-        let has_any = self.flags.load(Ordering::Acquire) & HAS_DELETIONS != 0;
-        if has_any { self.deletions.get().map_or(&[], Vec::as_slice) } else { &[] }
-    }
-
-    /// Fills the place; whether nobody had.
-    pub fn set(&self, account: Option<Account>, deletions: Vec<u32>) -> bool {
+    /// Fills the place.
+    pub fn set(&self, account: Option<Account>) {
         let mut flags = IS_SET;
         if let Some(Account { nonce, balance, code_hash }) = account {
             self.nonce.store(nonce, Ordering::Relaxed);
@@ -96,12 +77,7 @@ impl AccountCell {
             self.code_hash.set(*U256::from_be_bytes(code_hash.0).as_limbs());
             flags |= EXISTS;
         }
-        if !deletions.is_empty() {
-            // Whoever else is at it has found the same.
-            self.deletions.get_or_init(|| deletions);
-            flags |= HAS_DELETIONS;
-        }
-        self.flags.swap(flags, Ordering::AcqRel) == 0
+        self.flags.store(flags, Ordering::Release);
     }
 }
 
@@ -113,20 +89,18 @@ mod tests {
     fn what_is_put_in_comes_out() {
         let word = WordCell::default();
         assert_eq!(word.get(), None);
-        assert!(word.set(U256::MAX >> 3));
-        assert_eq!(word.get(), Some(U256::MAX >> 3));
-        assert!(!word.set(U256::MAX >> 3), "it was set before");
-
+        for _ in 0..2 {
+            word.set(U256::MAX >> 3);
+            assert_eq!(word.get(), Some(U256::MAX >> 3));
+        }
         let account = Account { nonce: 7, balance: U256::MAX >> 9, code_hash: alloy_primitives::keccak256([1]) };
-        for (account, deletions) in
-            [(None, vec![]), (None, vec![2, 5]), (Some(account), vec![]), (Some(account), vec![1])]
-        {
+        for account in [None, Some(account)] {
             let cell = AccountCell::default();
-            assert_eq!((cell.get(), cell.exists()), (None, None));
-            assert!(cell.set(account, deletions.clone()));
-            assert_eq!((cell.get(), cell.exists()), (Some(account), Some(account.is_some())));
-            assert!(!cell.set(account, deletions.clone()), "it was set before");
-            assert_eq!(cell.deletions(), deletions);
+            assert_eq!(cell.get(), None);
+            for _ in 0..2 {
+                cell.set(account);
+                assert_eq!(cell.get(), Some(account));
+            }
         }
     }
 }

@@ -4,9 +4,11 @@
 //! where there is none, what the reader below says. The list is in order, so it is its own index: accounts by a hash table of their
 //! positions, slots and indices by binary search.
 //!
-//! What the reader below said of an account or slot is kept in a cell that is set once, so that all threads together ask the
-//! reader about once. The cells say something else, too: of what the list has without a change, a cell that is still empty when all
-//! transactions have run belongs to something that nobody accessed and that the list should not have. What the list lacks has no cell, and reading it fails.
+//! Each thread asks the reader below itself, and before it looks into the list, so that a core waits for both at once: to wait for what
+//! another core has just been told would take as long as most readers do. What threads note of their reads is looked at when there are
+//! no more transactions to take: for the diff, the accounts and slots before the block that the block changes; and, in a bit each (see
+//! `lookups`), that an account was used, or a slot that the list has without a change. One that no thread has used when
+//! all are through is one that the list should not have. What the list lacks has no place, and reading it fails.
 //!
 //! # What the list does not say
 //! An account that destroys itself loses storage that the list does not name. But an account of which nothing is left, no nonce, no
@@ -16,7 +18,7 @@
 
 use super::cells::{AccountCell, WordCell};
 use super::index::AddressIndex;
-use super::lookups::Lookups;
+use super::lookups::{Known, Lookups, Used};
 use alloy_primitives::map::B256Map;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use rialto_state::{Account, AccountDiff, Code, Diff, Journal, ReadError, SlotDiff, StateReader, TxChangeRef};
@@ -31,18 +33,25 @@ pub(super) struct ListView<'a> {
     list: &'a [AccountChanges],
     reader: &'a (dyn StateReader + Sync),
     index: AddressIndex,
-    accounts: Vec<AccountCells>,
-    /// Words before the block: of each account its written slots, then its read slots.
+    firsts: Vec<Firsts>,
+    /// Accounts before the block, of those that it changes.
+    accounts: Vec<AccountCell>,
+    /// Words before the block of the slots that it writes, of each account.
     words: Vec<WordCell>,
     /// The codes in the list, of each account.
     codes: Vec<OnceLock<Code>>,
+    /// Whether an account was used, and then whether a slot that the block only reads was.
+    used: Used,
+    /// How many things there are to be used.
+    uses: usize,
 }
 
-struct AccountCells {
-    /// The account before the block.
-    base: AccountCell,
-    first_word: usize,
-    first_code: usize,
+/// Where an account's own begin.
+struct Firsts {
+    word: usize,
+    code: usize,
+    /// The slots that are only read, among the things to be used.
+    read: usize,
 }
 
 /// An error that no one sees: it makes the block be run in order.
@@ -74,7 +83,12 @@ fn change_at<T>(changes: &[T], index: u32, index_of: impl Fn(&T) -> u32) -> Opti
 /// Most are hashes, spread evenly, so the leading bits of one say about where it is, and a search from there sees fewer than a binary
 /// search, which for what nobody has looked at before is what counts. It sees about as few where that is wrong.
 fn find_ascending<'s>(count: usize, slot: &U256, slot_at: impl Fn(usize) -> &'s U256) -> Option<usize> {
-    let order = |at: usize| slot_at(at).as_limbs().iter().rev().cmp(slot.as_limbs().iter().rev());
+    let halves = |slot: &U256| {
+        let [a, b, c, d] = slot.as_limbs().map(u128::from);
+        (d << 64 | c, b << 64 | a)
+    };
+    let sought = halves(slot);
+    let order = |at: usize| halves(slot_at(at)).cmp(&sought);
     let guess = ((u128::from(slot.as_limbs()[3]) * count as u128) >> 64) as usize;
     let (mut low, mut high, mut step) = (0, count, 1);
     let mut at = guess;
@@ -104,22 +118,44 @@ fn find_in(AccountChanges { storage_changes, storage_reads, .. }: &AccountChange
     })
 }
 
+/// Whether no balance, nonce or code of an account changes.
+fn is_record_kept(account: &AccountChanges) -> bool {
+    account.balance_changes.is_empty() && account.nonce_changes.is_empty() && account.code_changes.is_empty()
+}
+
+/// Whether nothing of an account changes.
+fn is_only_read(account: &AccountChanges) -> bool {
+    account.storage_changes.is_empty() && is_record_kept(account)
+}
+
 impl<'a> ListView<'a> {
     /// Over the state before the block. `None` unless the accounts in the list are in order; what else is wrong in its form does no harm
     /// here, but whoever believes what is read must see that nothing is.
     pub fn new(list: &'a BlockAccessList, reader: &'a (dyn StateReader + Sync)) -> Option<Self> {
         let list = list.0.as_slice();
         let index = AddressIndex::new(list)?;
-        let mut accounts = Vec::with_capacity(list.len());
-        let (mut words, mut codes) = (0, 0);
+        let mut firsts = Vec::with_capacity(list.len());
+        let (mut words, mut codes, mut uses) = (0, 0, list.len());
         for account in list {
-            accounts.push(AccountCells { base: AccountCell::default(), first_word: words, first_code: codes });
-            words += account.storage_changes.len() + account.storage_reads.len();
+            firsts.push(Firsts { word: words, code: codes, read: uses });
+            words += account.storage_changes.len();
             codes += account.code_changes.len();
+            uses += account.storage_reads.len();
         }
+        let accounts = std::iter::repeat_with(AccountCell::default).take(list.len()).collect();
         let words = std::iter::repeat_with(WordCell::default).take(words).collect();
         let codes = std::iter::repeat_with(OnceLock::new).take(codes).collect();
-        Some(Self { list, reader, index, accounts, words, codes })
+        Some(Self { list, reader, index, firsts, accounts, words, codes, used: Used::new(uses), uses })
+    }
+
+    /// Adds what a thread used to what was used.
+    pub fn tell_used(&self, lookups: &Lookups) {
+        lookups.tell_used(&self.used);
+    }
+
+    /// Whether all that the list has without a change was used, as far as threads have told.
+    pub fn is_all_used(&self) -> bool {
+        self.used.count() == self.uses
     }
 
     fn position(&self, address: &Address, lookups: &Lookups) -> Result<usize, ReadError> {
@@ -127,33 +163,47 @@ impl<'a> ListView<'a> {
         lookups.position(address, find).ok_or_else(|| failed("an account that the access list lacks"))
     }
 
-    /// The account before the block.
-    fn base(&self, position: usize, lookups: &Lookups) -> Result<Option<Account>, ReadError> {
-        match self.accounts[position].base.get() {
-            Some(account) => Ok(account),
-            None => self.read_base(position, lookups),
-        }
-    }
-
-    #[cold]
-    fn read_base(&self, position: usize, lookups: &Lookups) -> Result<Option<Account>, ReadError> {
-        let account = self.reader.account(&self.list[position].address)?;
+    /// An account before the block, asked of the reader.
+    fn ask(&self, address: &Address) -> Result<Option<Account>, ReadError> {
+        let account = self.reader.account(address)?;
         if account.is_some_and(|account| account.is_empty()) {
             return Err(failed("an account that exists and is empty"));
-        }
-        let deletions = self.deletions(position, account);
-        if self.accounts[position].base.set(account, deletions) {
-            lookups.count_first_use();
         }
         Ok(account)
     }
 
-    /// The indices after which nothing is left of an account that was `base` before the block.
+    /// Notes that an account is used, which was `base` before the block.
+    fn know(&self, position: usize, base: Option<Account>, lookups: &Lookups) {
+        if lookups.known(position) == Known::Nothing {
+            lookups.know(position, base.is_some(), self.deletions(position, base));
+            lookups.mark_used(position);
+            if !is_only_read(&self.list[position]) {
+                self.accounts[position].set(base);
+            }
+        }
+    }
+
+    /// What is known of the account before the block, which is used.
+    fn known(&self, position: usize, lookups: &Lookups) -> Result<Known, ReadError> {
+        if lookups.known(position) == Known::Nothing {
+            self.know(position, self.ask(&self.list[position].address)?, lookups);
+        }
+        Ok(lookups.known(position))
+    }
+
+    /// The ascending indices after which nothing is left of an account that was `base` before the block.
     fn deletions(&self, position: usize, base: Option<Account>) -> Vec<u32> {
-        let changes = &self.list[position];
-        let balances = changes.balance_changes.iter().filter(|change| change.balance.is_zero()).map(|it| it.index);
-        let nonces = changes.nonce_changes.iter().filter(|change| change.nonce == 0).map(|change| change.index);
-        let codes = changes.code_changes.iter().filter(|change| change.code.is_empty()).map(|change| change.index);
+        let AccountChanges { balance_changes, nonce_changes, code_changes, .. } = &self.list[position];
+        if is_record_kept(&self.list[position]) {
+            return Vec::new();
+        }
+        let nonces = nonce_changes.iter().filter(|change| change.nonce == 0).map(|change| change.index);
+        // Who has a nonce loses it first.
+        if base.is_some_and(|base| base.nonce > 0) && nonces.clone().next().is_none() {
+            return Vec::new();
+        }
+        let balances = balance_changes.iter().filter(|change| change.balance.is_zero()).map(|change| change.index);
+        let codes = code_changes.iter().filter(|change| change.code.is_empty()).map(|change| change.index);
         let mut indices: Vec<u32> = balances.chain(nonces).chain(codes).collect();
         indices.retain(|index| self.account_of(position, base, index.saturating_add(1)).0.is_none());
         indices.sort_unstable();
@@ -164,6 +214,9 @@ impl<'a> ListView<'a> {
     /// The account before `index`, and its code if the list has it.
     fn account_of(&self, position: usize, base: Option<Account>, index: u32) -> (Option<Account>, Option<&Code>) {
         let changes = &self.list[position];
+        if index == 0 || is_record_kept(changes) {
+            return (base, None);
+        }
         let balances = count_before(&changes.balance_changes, index, |change| change.index);
         let nonces = count_before(&changes.nonce_changes, index, |change| change.index);
         let codes = count_before(&changes.code_changes, index, |change| change.index);
@@ -180,7 +233,7 @@ impl<'a> ListView<'a> {
         let mut code = None;
         if codes > 0 {
             let last = codes - 1;
-            let cell = &self.codes[self.accounts[position].first_code + last];
+            let cell = &self.codes[self.firsts[position].code + last];
             let found = cell.get_or_init(|| Code::new(changes.code_changes[last].code.clone()));
             account.code_hash = found.hash();
             code = Some(found);
@@ -191,15 +244,19 @@ impl<'a> ListView<'a> {
     /// The account before `index`, and its code if the list has it.
     fn account(
         &self,
-        position: usize,
+        address: &Address,
         index: u32,
         lookups: &Lookups,
     ) -> Result<(Option<Account>, Option<&Code>), ReadError> {
-        let base = self.base(position, lookups)?;
+        // First what takes longest: the core looks into the list while it waits.
+        let base = self.ask(address);
+        let position = self.position(address, lookups)?;
+        let base = base?;
+        self.know(position, base, lookups);
         Ok(self.account_of(position, base, index))
     }
 
-    /// Where a slot has its cell, and how it changes.
+    /// Where a slot is among the written and then the read slots of its account, and how it changes.
     fn find_slot(
         &self,
         position: usize,
@@ -207,56 +264,75 @@ impl<'a> ListView<'a> {
         lookups: &Lookups,
     ) -> Result<(usize, &'a [StorageChange]), ReadError> {
         let account = &self.list[position];
-        let first = self.accounts[position].first_word;
         let find = || find_in(account, slot);
-        let found = lookups.slot(position, slot, find).ok_or_else(|| failed("a slot that the access list lacks"))?;
-        let changes = account.storage_changes.get(found).map_or(&[][..], |changes| &changes.changes);
-        Ok((first + found, changes))
+        let place = lookups.slot(position, slot, find).ok_or_else(|| failed("a slot that the access list lacks"))?;
+        let changes = account.storage_changes.get(place).map_or(&[][..], |changes| &changes.changes);
+        Ok((place, changes))
     }
 
-    /// A slot's word before the block.
-    fn word(&self, position: usize, cell: usize, slot: &U256, lookups: &Lookups) -> Result<U256, ReadError> {
-        match self.words[cell].get() {
-            Some(word) => Ok(word),
-            None => self.read_word(position, cell, slot, lookups),
+    /// As [`ListView::find_slot`], of a slot that is used.
+    fn use_slot(
+        &self,
+        position: usize,
+        slot: &U256,
+        lookups: &Lookups,
+    ) -> Result<(usize, &'a [StorageChange]), ReadError> {
+        let (place, changes) = self.find_slot(position, slot, lookups)?;
+        if let Some(read) = place.checked_sub(self.list[position].storage_changes.len()) {
+            lookups.mark_used(self.firsts[position].read + read);
         }
-    }
-
-    #[cold]
-    fn read_word(&self, position: usize, cell: usize, slot: &U256, lookups: &Lookups) -> Result<U256, ReadError> {
-        let exists = match self.accounts[position].base.exists() {
-            Some(exists) => exists,
-            None => self.read_base(position, lookups)?.is_some(),
-        };
-        let word = if exists { self.reader.storage(&self.list[position].address, slot)? } else { U256::ZERO };
-        let first_read = self.accounts[position].first_word + self.list[position].storage_changes.len();
-        if self.words[cell].set(word) && cell >= first_read {
-            lookups.count_first_use();
-        }
-        Ok(word)
+        Ok((place, changes))
     }
 
     /// A slot's word before `index`.
     fn storage(&self, position: usize, slot: &U256, index: u32, lookups: &Lookups) -> Result<U256, ReadError> {
-        let (cell, changes) = self.find_slot(position, slot, lookups)?;
-        // Even if the list has a later word: that it was read is noted so, and the diff needs it.
-        let word = self.word(position, cell, slot, lookups)?;
-        let deletions = self.accounts[position].base.deletions();
-        let last_deletion = deletions[..count_before(deletions, index, |index| *index)].last();
+        let known = self.known(position, lookups)?;
+        // Asked before it is known whether it is needed: it seldom is not, and the core waits for this and for the list at once.
+        let asked = match known {
+            Known::Present => self.reader.storage(&self.list[position].address, slot),
+            _ => Ok(U256::ZERO),
+        };
+        let (place, changes) = self.use_slot(position, slot, lookups)?;
         let last = changes[..count_before(changes, index, |change| change.index)].last();
-        Ok(match (last, last_deletion) {
-            (Some(change), Some(deletion)) if change.index <= *deletion => U256::ZERO,
-            (Some(change), _) => change.value,
-            (None, Some(_)) => U256::ZERO,
-            (None, None) => word,
-        })
+        if known == Known::Deleted {
+            return self.storage_of_deleted(position, slot, last, index, lookups);
+        }
+        if let Some(change) = last {
+            return Ok(change.value);
+        }
+        let word = asked?;
+        if !changes.is_empty() && known == Known::Present {
+            self.words[self.firsts[position].word + place].set(word);
+        }
+        Ok(word)
+    }
+
+    /// The word before `index` of a slot that the list says was written last in `last`, where nothing is left of its account at times.
+    #[cold]
+    fn storage_of_deleted(
+        &self,
+        position: usize,
+        slot: &U256,
+        last: Option<&StorageChange>,
+        index: u32,
+        lookups: &Lookups,
+    ) -> Result<U256, ReadError> {
+        match (last, lookups.last_deletion(position, index)) {
+            (Some(change), Some(deletion)) if change.index <= deletion => Ok(U256::ZERO),
+            (Some(change), _) => Ok(change.value),
+            (None, Some(_)) => Ok(U256::ZERO),
+            (None, None) if self.ask(&self.list[position].address)?.is_none() => Ok(U256::ZERO),
+            (None, None) => self.reader.storage(&self.list[position].address, slot),
+        }
     }
 
     /// Whether the account has a slot before `index` that was not written in the block: what is asked before a contract is created.
     fn has_storage(&self, position: usize, index: u32, lookups: &Lookups) -> Result<bool, ReadError> {
-        let exists = self.base(position, lookups)?.is_some();
-        let deletions = self.accounts[position].base.deletions();
-        let is_gone = !exists || count_before(deletions, index, |index| *index) > 0;
+        let is_gone = match self.known(position, lookups)? {
+            Known::Deleted if lookups.last_deletion(position, index).is_some() => true,
+            Known::Deleted => self.ask(&self.list[position].address)?.is_none(),
+            known => known == Known::Absent,
+        };
         Ok(!is_gone && self.reader.has_storage(&self.list[position].address)?)
     }
 
@@ -264,7 +340,9 @@ impl<'a> ListView<'a> {
     pub fn note_unasked(&self, journal: &Journal<'_>, lookups: &Lookups) -> bool {
         journal.unasked_slots().all(|(address, slot)| {
             let position = self.position(&address, lookups);
-            position.is_ok_and(|position| self.storage(position, &slot, 0, lookups).is_ok())
+            position.is_ok_and(|position| {
+                self.known(position, lookups).is_ok() && self.use_slot(position, &slot, lookups).is_ok()
+            })
         })
     }
 
@@ -274,7 +352,7 @@ impl<'a> ListView<'a> {
             let Ok(position) = self.position(&account.address, lookups) else { return false };
             let changed = account.storage_changes.iter().map(|changes| &changes.slot);
             let mut slots = changed.chain(&account.storage_reads);
-            self.base(position, lookups).is_ok() && slots.all(|slot| self.storage(position, slot, 0, lookups).is_ok())
+            self.known(position, lookups).is_ok() && slots.all(|slot| self.use_slot(position, slot, lookups).is_ok())
         })
     }
 
@@ -304,7 +382,7 @@ impl<'a> ListView<'a> {
                 let is_equal = found == code.bytes();
                 if is_equal {
                     // It has been hashed already, and perhaps translated.
-                    self.codes[self.accounts[position].first_code + at].get_or_init(|| code.clone());
+                    self.codes[self.firsts[position].code + at].get_or_init(|| code.clone());
                 }
                 is_equal
             }
@@ -316,21 +394,25 @@ impl<'a> ListView<'a> {
     }
 
     /// What the block changes in the accounts in this range, if the list is right.
-    pub fn diff(&self, positions: Range<usize>, lookups: &Lookups) -> Result<Diff, ReadError> {
+    pub fn diff(&self, positions: Range<usize>) -> Result<Diff, ReadError> {
         let mut diff = Diff::default();
         for position in positions {
             let changes = &self.list[position];
-            let is_read_only = changes.storage_changes.is_empty()
-                && changes.balance_changes.is_empty()
-                && changes.nonce_changes.is_empty()
-                && changes.code_changes.is_empty();
-            if is_read_only {
+            if is_only_read(changes) {
                 continue;
             }
-            let before = self.base(position, lookups)?;
+            let before = match self.accounts[position].get() {
+                Some(account) => account,
+                None => self.ask(&changes.address)?,
+            };
             let (after, code) = self.account_of(position, before, u32::MAX);
-            let storage_wiped = before.is_some() && !self.accounts[position].base.deletions().is_empty();
-            let storage = if after.is_some() { self.storage_diff(position, lookups)? } else { Vec::new() };
+            let last_deletion = self.deletions(position, before).last().copied();
+            let storage_wiped = before.is_some() && last_deletion.is_some();
+            let has_words = before.is_some() && last_deletion.is_none();
+            let storage = match after {
+                Some(_) => self.storage_diff(position, has_words, last_deletion)?,
+                None => Vec::new(),
+            };
             if before == after && storage.is_empty() && !storage_wiped {
                 continue;
             }
@@ -345,15 +427,24 @@ impl<'a> ListView<'a> {
         Ok(diff)
     }
 
-    fn storage_diff(&self, position: usize, lookups: &Lookups) -> Result<Vec<SlotDiff>, ReadError> {
-        let (changes, cells) = (&self.list[position], &self.accounts[position]);
+    /// What the block changes in an account's slots; `has_words` unless all of them are zero before it, or were made so by it.
+    fn storage_diff(
+        &self,
+        position: usize,
+        has_words: bool,
+        last_deletion: Option<u32>,
+    ) -> Result<Vec<SlotDiff>, ReadError> {
+        let changes = &self.list[position];
         let mut storage = Vec::with_capacity(changes.storage_changes.len());
-        let last_deletion = cells.base.deletions().last();
-        for (slot_changes, cell) in changes.storage_changes.iter().zip(cells.first_word..) {
+        for (slot_changes, cell) in changes.storage_changes.iter().zip(&self.words[self.firsts[position].word..]) {
             let slot = slot_changes.slot;
             let Some(last) = slot_changes.changes.last() else { continue };
-            let before = if last_deletion.is_some() { U256::ZERO } else { self.word(position, cell, &slot, lookups)? };
-            let is_gone = last_deletion.is_some_and(|deletion| *deletion >= last.index);
+            let before = match cell.get() {
+                _ if !has_words => U256::ZERO,
+                Some(word) => word,
+                None => self.reader.storage(&changes.address, &slot)?,
+            };
+            let is_gone = last_deletion.is_some_and(|deletion| deletion >= last.index);
             let after = if is_gone { U256::ZERO } else { last.value };
             if before != after {
                 storage.push(SlotDiff { slot, before, after });
@@ -375,12 +466,18 @@ pub(super) struct ListReader<'v, 'a> {
 impl<'v, 'a> ListReader<'v, 'a> {
     /// The state before the block.
     pub fn new(view: &'v ListView<'a>) -> Self {
-        Self { view, index: Cell::new(0), lookups: Lookups::default(), codes: RefCell::default() }
+        let lookups = Lookups::new(view.list.len(), &view.used);
+        Self { view, index: Cell::new(0), lookups, codes: RefCell::default() }
     }
 
     /// What was looked up, for looking up more.
     pub fn lookups(&self) -> &Lookups {
         &self.lookups
+    }
+
+    /// Tells what was used here.
+    pub fn tell_used(&self) {
+        self.view.tell_used(&self.lookups);
     }
 
     fn position(&self, address: &Address) -> Result<usize, ReadError> {
@@ -395,7 +492,7 @@ impl<'v, 'a> ListReader<'v, 'a> {
 
 impl StateReader for ListReader<'_, '_> {
     fn account(&self, address: &Address) -> Result<Option<Account>, ReadError> {
-        let (account, code) = self.view.account(self.position(address)?, self.index.get(), &self.lookups)?;
+        let (account, code) = self.view.account(address, self.index.get(), &self.lookups)?;
         if let Some(code) = code
             && code.hash() != KECCAK256_EMPTY
         {
