@@ -20,9 +20,11 @@
 // Loops over limbs index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
+mod exp;
 mod powmod;
 mod reciprocal;
 
+pub use exp::exp;
 pub(crate) use powmod::powmod;
 
 use alloy_primitives::{U256, ruint::algorithms};
@@ -133,61 +135,6 @@ pub fn mulmod(a: &U256, b: &U256, m: &U256) -> U256 {
         return U256::from((u128::from(r) * u128::from(s)).checked_rem(n[0].into()).unwrap_or(0));
     }
     mulmod_wide(x, y, n)
-}
-
-/// `EXP`: base to the power of exponent, modulo 2^256; 0^0 is 1.
-#[inline(never)]
-pub fn exp(base: &U256, exponent: &U256) -> U256 {
-    let bits = exponent.bit_len();
-    if base.is_power_of_two() {
-        // The exponent only shifts it; 1 stays as it is.
-        let doublings = base.trailing_zeros() as u32;
-        return match below(exponent, 256) {
-            Some(exponent) => shl(U256::from(exponent * doublings), U256::ONE),
-            None => U256::from(doublings == 0),
-        };
-    }
-    if bits <= 8 {
-        return exp_small(by_limbs(base), exponent.as_limbs()[0]);
-    }
-    exp_large(by_limbs(base), exponent, bits)
-}
-
-/// By squaring, from the exponent's lowest bit.
-#[inline(always)]
-fn exp_small(mut power: U256, mut exponent: u64) -> U256 {
-    let mut result = U256::ONE;
-    while exponent != 0 {
-        if exponent & 1 == 1 {
-            result = mul(result, power);
-        }
-        exponent >>= 1;
-        if exponent != 0 {
-            power = mul(power, power);
-        }
-    }
-    result
-}
-
-/// By squaring, from the exponent's highest bit, four bits at a time.
-fn exp_large(base: U256, exponent: &U256, bits: usize) -> U256 {
-    let mut powers = [U256::ONE; 16];
-    for i in 1..16 {
-        powers[i] = mul(powers[i - 1], base);
-    }
-    let mut digit = bits.div_ceil(4) - 1;
-    let nibble = |digit: usize| (exponent.as_limbs()[digit / 16] >> (digit % 16 * 4)) as usize & 15;
-    let mut result = powers[nibble(digit)];
-    while digit > 0 {
-        digit -= 1;
-        for _ in 0..4 {
-            result = mul(result, result);
-        }
-        if nibble(digit) != 0 {
-            result = mul(result, powers[nibble(digit)]);
-        }
-    }
-    result
 }
 
 /// The value of a shift or an index that is less than `limit`.
