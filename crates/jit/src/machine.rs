@@ -5,7 +5,8 @@
 //! machine's helpers by their addresses; there is nothing to link.
 
 use crate::analysis::Analysis;
-use crate::translate::{self, Limits, Quiet, Tables, TooLarge};
+use crate::translate::quiet::{self, Quiet};
+use crate::translate::{self, Limits, Tables, TooLarge};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
@@ -117,9 +118,13 @@ impl Machine {
         }
         let builder = cranelift_native::builder().map_err(backend)?;
         let isa = builder.finish(settings::Flags::new(flags)).map_err(backend)?;
+        let mut context = FunctionBuilderContext::new();
         let mut function = Function::new();
-        translate::translate_quiet_grow(&mut function, &mut FunctionBuilderContext::new(), isa.frontend_config());
+        quiet::translate_any_growth(&mut function, &mut context, isa.frontend_config());
         let (pages, start, _) = emit(&*isa, function, Box::default(), None)?;
+        let mut function = Function::new();
+        quiet::translate_growth(&mut function, &mut context, isa.frontend_config(), start as usize);
+        let (pages, start, _) = emit(&*isa, function, Box::default(), Some(Arc::new(pages)))?;
         Ok(Self { isa, quiet: Quiet { grow_memory: start as usize }, quiet_pages: Arc::new(pages) })
     }
 

@@ -3,7 +3,8 @@
 //! The function is entered with the number of an entry (the code's start, or behind an opcode that may open a frame) and
 //! goes to that root. Each root of the analysis has a *body*, a block with the words that a loop changes as parameters, and
 //! where it has such words a *landing*, which loads them from the stack and goes to the body, for those who come from
-//! elsewhere. A tree is compiled depth first, each block with the state that its predecessor ended with, so that constants,
+//! elsewhere. Words that a loop counts with are handed over as one limb; a loop whose counters turn out to have more is the
+//! interpreter's. A tree is compiled depth first, each block with the state that its predecessor ended with, so that constants,
 //! loaded words and what is known of memory carry over. A root that is a leaf is compiled as part of the trees that call
 //! it, too, as far as the budget for that goes.
 //!
@@ -25,19 +26,19 @@ mod blocks;
 mod exits;
 mod memory;
 mod opcodes;
+pub(crate) mod quiet;
 mod stack;
 
 use crate::analysis::{Analysis, End, Target};
 use crate::words;
 use blocks::Ways;
 use cranelift_codegen::ir::{
-    self, AbiParam, Function, InstBuilder, MemFlagsData, Signature, StackSlot, StackSlotData, StackSlotKind, Value,
-    types::I64,
+    self, AbiParam, Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types::I64,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use exits::Exits;
-use rialto_vm::native::{self, layout};
+use quiet::Quiet;
 use stack::State;
 
 /// What one function may cost.
@@ -54,40 +55,6 @@ pub(crate) struct Limits {
 /// The function would exceed its limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TooLarge;
-
-/// Addresses of helpers that keep all registers, for what is out of line and rare: calls of them do not disturb the
-/// allocation of registers around.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Quiet {
-    /// Machine, offset, length, gas; the gas left is in the machine then.
-    pub grow_memory: usize,
-}
-
-/// The function behind [`Quiet::grow_memory`].
-pub(crate) fn translate_quiet_grow(
-    function: &mut Function,
-    context: &mut FunctionBuilderContext,
-    config: TargetFrontendConfig,
-) {
-    let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([AbiParam::new(I64); 4]);
-    function.signature = signature.clone();
-    signature.call_conv = CallConv::SystemV;
-    signature.returns.push(AbiParam::new(I64));
-    let mut builder = FunctionBuilder::new(function, context);
-    let start = builder.create_block();
-    builder.append_block_params_for_function_params(start);
-    builder.switch_to_block(start);
-    let arguments = builder.block_params(start).to_vec();
-    let signature = builder.import_signature(signature);
-    let helper = builder.ins().iconst(I64, native::grow_memory as *const () as i64);
-    let call = builder.ins().call_indirect(signature, helper, &arguments);
-    let gas = builder.inst_results(call)[0];
-    builder.ins().store(MemFlagsData::trusted(), gas, arguments[0], layout::GAS as i32);
-    builder.ins().return_(&[]);
-    builder.seal_all_blocks();
-    builder.finalize(config);
-}
 
 /// What compiled code is beside its instructions.
 pub(crate) struct Tables {
@@ -185,9 +152,12 @@ pub(crate) fn translate(
 }
 
 impl Translator<'_, '_> {
-    /// The machine's address.
+    /// The machine's address, kept and loaded as the stack pointer is.
     fn vm(&mut self) -> Value {
-        self.builder.ins().stack_load(I64, I64, self.kept, 0)
+        match self.state.vm {
+            Some(vm) => vm,
+            None => *self.state.vm.insert(self.builder.ins().stack_load(I64, I64, self.kept, 0)),
+        }
     }
 
     /// The gas left. It has a register to itself: as an ordinary value it would be alive throughout the function, and
@@ -235,7 +205,7 @@ impl Translator<'_, '_> {
         let block = &self.analysis.blocks[index as usize];
         (self.block, self.pc) = (index, block.start);
         let end = block.end;
-        self.state.sp = None;
+        (self.state.sp, self.state.vm) = (None, None);
         self.begin_segment();
         while self.pc < block.stop.min(self.analysis.code.len()) {
             let size = &self.builder.func.dfg;

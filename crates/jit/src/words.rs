@@ -29,7 +29,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use helpers::Helper;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// 64 bits of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +53,24 @@ pub(crate) struct Shared {
     signature: Option<SigRef>,
     /// Of each flag that was negated, the flag that it was.
     pub(crate) negated: HashMap<Value, Value>,
+    /// Of each limb that is another one and a number, without a carry, these.
+    pub(crate) sums: HashMap<Value, (Value, u64)>,
+    /// The latest products, with their factors.
+    pub(crate) products: VecDeque<[Word; 3]>,
     /// Full multiplications that may still be emitted in place rather than called.
     inline_products: u32,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { scratch: None, signature: None, negated: HashMap::new(), inline_products: INLINE_PRODUCTS }
+        Self {
+            scratch: None,
+            signature: None,
+            negated: HashMap::new(),
+            sums: HashMap::new(),
+            products: VecDeque::new(),
+            inline_products: INLINE_PRODUCTS,
+        }
     }
 }
 
@@ -199,6 +210,14 @@ impl Words<'_, '_> {
         let [low, a, b, c] = word.0;
         let high = self.or_limb(a, b);
         (low, self.or_limb(high, c))
+    }
+
+    /// `beyond` or'ed with what is not 0 if the word is 2^`bits` or more, `bits` being less than 64.
+    pub(crate) fn or_beyond(&mut self, beyond: Limb, word: Word, bits: u32) -> Limb {
+        let (low, high) = self.as_small(word);
+        let low = self.shift_limb_right(low, bits);
+        let beyond = self.or_limb(beyond, low);
+        self.or_limb(beyond, high)
     }
 
     /// Whether the word is not 0, as the condition of a branch: an integer that is not 0.

@@ -7,12 +7,15 @@
 //! in three fields, so that an access costs one comparison and one address, in the interpreter and in compiled code,
 //! which reads the fields by their offsets (`native`).
 //!
+//! Programs let memory grow word by word. So some bytes behind what the frame has are made ready with it, zeros that only
+//! the length is to be moved over; compiled code does that itself.
+//!
 //! Bound: gas pays for every word (Yellow Paper, H.1), so the buffer stays below what the transaction's gas buys; see
 //! `ARCHITECTURE.md` for the figure. [`MAX_BYTES`] holds whatever the gas.
 //!
 //! # Safety
-//! `start` and `len` are the part of `buffer` from `base` on. Whatever changes the buffer or the base ends with
-//! [`Memory::settle`], which sets them anew, and nothing else borrows the buffer.
+//! `start` and `ready` are the part of `buffer` from `base` on, all of it initialised, and `len` is at most `ready`. Whatever
+//! changes the buffer or the base ends with [`Memory::settle`], which sets them anew, and nothing else borrows the buffer.
 
 use alloc::vec::Vec;
 
@@ -28,22 +31,33 @@ pub(crate) struct Memory {
     pub(crate) len: usize,
     /// Offsets at which the current frame's memory has a whole word: `len` - 31, or 0.
     pub(crate) word_offsets: usize,
+    /// Bytes from `start` on that there are: those behind `len` are zero.
+    pub(crate) ready: usize,
 }
+
+/// Bytes that are made ready at least and at most, beyond what a frame asks for.
+const AHEAD: (usize, usize) = (256, 4096);
 
 impl Memory {
     pub fn new() -> Self {
         let buffer = Vec::with_capacity(4096);
-        let mut memory = Self { buffer, base: 0, start: core::ptr::null_mut(), len: 0, word_offsets: 0 };
-        memory.settle();
+        let mut memory = Self { buffer, base: 0, start: core::ptr::null_mut(), len: 0, word_offsets: 0, ready: 0 };
+        memory.settle(0);
         memory
     }
 
-    /// Points the ready fields at the buffer's part from `base` on.
-    fn settle(&mut self) {
-        self.len = self.buffer.len() - self.base;
-        self.word_offsets = self.len.saturating_sub(31);
+    /// Points the ready fields at the buffer's part from `base` on, of which the frame has `len` bytes.
+    fn settle(&mut self, len: usize) {
+        self.ready = self.buffer.len() - self.base;
+        debug_assert!(len <= self.ready);
+        self.set_len(len);
         // SAFETY: the subtraction above holds the base within the buffer.
         self.start = unsafe { self.buffer.as_mut_ptr().add(self.base) };
+    }
+
+    fn set_len(&mut self, len: usize) {
+        self.len = len;
+        self.word_offsets = len.saturating_sub(31);
     }
 
     /// Bytes of the current frame's memory; a multiple of 32.
@@ -59,30 +73,36 @@ impl Memory {
 
     /// Begins a frame's memory behind the current one's.
     pub fn open(&mut self) {
-        self.base = self.buffer.len();
-        self.settle();
+        self.base += self.len;
+        self.buffer.truncate(self.base);
+        self.settle(0);
     }
 
     /// Drops the current frame's memory and returns to the one at `base`, which ended where this one began.
     pub fn close(&mut self, base: usize) {
         assert!(base <= self.base);
         self.buffer.truncate(self.base);
+        let len = self.base - base;
         self.base = base;
-        self.settle();
+        self.settle(len);
     }
 
     /// Drops everything.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.base = 0;
-        self.settle();
+        self.settle(0);
     }
 
     /// Grows the current frame's memory to `len` bytes of which the new ones are zero.
     pub fn grow(&mut self, len: usize) {
         debug_assert!(len.is_multiple_of(32) && len > self.len());
-        self.buffer.resize(self.base + len, 0);
-        self.settle();
+        if len <= self.ready {
+            return self.set_len(len);
+        }
+        let ahead = (len / 8).clamp(AHEAD.0, AHEAD.1);
+        self.buffer.resize(self.base + len + ahead, 0);
+        self.settle(len);
     }
 
     /// The current frame's memory.
@@ -117,8 +137,9 @@ impl Memory {
     pub fn copy_within_padded(&mut self, offset: usize, len: usize, source: (usize, usize), data_offset: usize) {
         let (start, source_len) = source;
         let (before, current) = self.buffer.split_at_mut(self.base);
-        copy_padded(&mut current[offset..offset + len], &before[start..start + source_len], data_offset);
-        self.settle();
+        let target = &mut current[..self.len][offset..offset + len];
+        copy_padded(target, &before[start..start + source_len], data_offset);
+        self.settle(self.len);
     }
 }
 
@@ -133,4 +154,37 @@ fn copy_padded(target: &mut [u8], data: &[u8], data_offset: usize) {
 #[inline]
 pub(crate) const fn memory_gas(words: u64) -> u64 {
     3 * words + words * words / 512
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_is_zero_whoever_wrote_there_before() {
+        let mut memory = Memory::new();
+        memory.grow(64);
+        memory.bytes_mut().fill(1);
+        for len in [32, 96, 1_000 * 32, 20_000 * 32] {
+            let base = memory.base();
+            memory.open();
+            assert!(memory.bytes().is_empty());
+            for len in [32, len] {
+                if len > memory.len() {
+                    let before = memory.len();
+                    memory.grow(len);
+                    assert_eq!((memory.len(), memory.word_offsets), (len, len - 31));
+                    assert!(memory.ready >= len);
+                    assert!(memory.bytes()[before..].iter().all(|&byte| byte == 0), "{len}");
+                    memory.bytes_mut().fill(2);
+                }
+            }
+            memory.close(base);
+            let before = memory.len();
+            assert!(memory.bytes().iter().all(|&byte| byte == 1));
+            memory.grow(before + 32);
+            assert!(memory.bytes()[before..].iter().all(|&byte| byte == 0), "behind a frame of {len}");
+            memory.bytes_mut().fill(1);
+        }
+    }
 }

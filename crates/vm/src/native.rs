@@ -69,6 +69,8 @@ pub mod layout {
     pub const MEMORY_LEN: usize = MEMORY + offset_of!(Memory, len);
     /// Offsets at which the frame's memory has a whole word.
     pub const MEMORY_WORD_OFFSETS: usize = MEMORY + offset_of!(Memory, word_offsets);
+    /// Bytes from there on that there are, zeros behind the memory's end.
+    pub const MEMORY_READY: usize = MEMORY + offset_of!(Memory, ready);
     /// Address of the transaction's origin.
     pub const ORIGIN: usize = TX + offset_of!(TxContext, origin);
     /// Gas price, a word.

@@ -1,6 +1,7 @@
 //! The ways out of compiled code, each once in a function, and calls of the machine's helpers.
 
 use super::Translator;
+use super::stack::State;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, AbiParam, InstBuilder, SigRef, Signature, Value, types::I64};
 use cranelift_codegen::isa::CallConv;
@@ -118,7 +119,7 @@ impl Translator<'_, '_> {
         self.leave_if(has_ended, ended, &[]);
     }
 
-    /// Calls one of the [`Quiet`](super::Quiet) helpers, which keep all registers and give nothing back.
+    /// Calls one of the [`Quiet`](super::quiet::Quiet) helpers, which keep all registers and give nothing back.
     pub(super) fn call_quietly(&mut self, address: usize, arguments: &[Value]) {
         let signature = match self.exits.quiet {
             Some(signature) => signature,
@@ -161,6 +162,7 @@ impl Translator<'_, '_> {
 
     fn fill_exit(&mut self, exit: Exit, block: ir::Block) {
         let parameters = self.builder.block_params(block).to_vec();
+        self.state = State::new(0);
         let (vm, gas) = (self.vm(), self.gas());
         let status = match exit {
             Exit::Bail => {

@@ -2,7 +2,8 @@
 //!
 //! An access is checked against what the frame's memory has, unless an access before it on the same path of the tree has
 //! shown that it reaches so far: memory never shrinks while a frame runs. What lies beyond is grown out of line, and paid
-//! for there; then the access is as if it had been there.
+//! for there; then the access is as if it had been there. An offset that memory has been accessed at is known to be small
+//! from then on, and what is added to it needs no carries.
 
 use super::Translator;
 use super::exits::Exit;
@@ -14,6 +15,8 @@ use rialto_vm::native::{self, layout};
 
 /// Constant offsets below this are part of the instruction.
 const NEAR: u64 = 1 << 30;
+/// Bits of an offset at which memory has been reached: it has less than 2^32 bytes.
+const OFFSET_BITS: u32 = 32;
 /// Bytes of two words.
 const PAIR_BYTES: u64 = 64;
 /// Gas for each word that is hashed.
@@ -49,38 +52,63 @@ impl Translator<'_, '_> {
     /// Makes `len` bytes at `offset` exist, `len` being 1 or 32, or more where the offset is constant and near: a pointer
     /// and an offset from it.
     fn reach(&mut self, offset: Word, len: u64) -> (Value, i32) {
-        let known = near(offset);
-        let value = match known {
-            Some(offset) if offset + len <= self.state.memory => None,
-            Some(offset) => Some(self.builder.ins().iconst(I64, offset as i64)),
-            None => Some(self.saturated(offset)),
-        };
-        if let Some(value) = value {
-            self.grow_unless_there(value, len);
+        if let Some(near) = near(offset) {
+            if near + len > self.state.memory {
+                let value = self.builder.ins().iconst(I64, near as i64);
+                self.grow_unless_there(value, None, len);
+                self.state.memory = near + len;
+            }
+            return (self.field(layout::MEMORY_START), near as i32);
+        }
+        let (low, high) = self.words().as_small(offset);
+        let value = self.words().value(low);
+        let (base, step) = self.base_of(value);
+        let is_there =
+            high.is_zero() && self.state.reached.iter().any(|&(to, bytes)| to == base && step + len <= bytes);
+        if !is_there {
+            let high = (!high.is_zero()).then(|| self.words().value(high));
+            self.grow_unless_there(value, high, len);
+            self.state.note_reached(base, step + len);
+            if low.bits() > OFFSET_BITS || high.is_some() {
+                self.state.note_word(offset, Word::narrow(Limb::bounded(value, OFFSET_BITS)));
+            }
         }
         let start = self.field(layout::MEMORY_START);
-        match (known, value) {
-            (Some(offset), _) => {
-                self.state.memory = self.state.memory.max(offset + len);
-                (start, offset as i32)
-            }
-            (None, Some(value)) => (self.builder.ins().iadd(start, value), 0),
-            (None, None) => unreachable!("an offset that is not known has a value"),
+        (self.builder.ins().iadd(start, base), step as i32)
+    }
+
+    /// A limb as another one and a number that was added to it.
+    fn base_of(&self, value: Value) -> (Value, u64) {
+        match self.shared.sums.get(&value) {
+            Some(&(base, step)) if step < NEAR => (base, step),
+            _ => (value, 0),
         }
     }
 
-    fn grow_unless_there(&mut self, offset: Value, len: u64) {
+    /// Grows memory unless it has `len` bytes at `offset`. What is 2^64 or more has bits in `high`.
+    fn grow_unless_there(&mut self, offset: Value, high: Option<Value>, len: u64) {
+        let (grow, on) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(grow);
+        let vm = self.vm();
+        if let Some(high) = high {
+            self.leave_if(high, grow, &[]);
+        }
         let field = if len == 32 { layout::MEMORY_WORD_OFFSETS } else { layout::MEMORY_LEN };
         let offsets = self.field(field);
         // The last byte; a near offset does not overflow.
         let last = if len > 32 { self.builder.ins().iadd_imm_s(offset, len as i64 - 1) } else { offset };
         let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, last, offsets);
-        let (grow, on) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.set_cold_block(grow);
         self.builder.ins().brif(is_there, on, &[], grow, &[]);
         self.builder.switch_to_block(grow);
+        let offset = match high {
+            Some(high) => {
+                let largest = self.builder.ins().iconst(I64, -1);
+                self.builder.ins().select(high, largest, offset)
+            }
+            None => offset,
+        };
         let len = self.builder.ins().iconst(I64, len as i64);
-        let (vm, gas) = (self.vm(), self.gas());
+        let gas = self.gas();
         self.call_quietly(self.quiet.grow_memory, &[vm, offset, len, gas]);
         let gas = self.field(layout::GAS);
         self.go_on_with(gas);

@@ -12,6 +12,9 @@ use crate::words::{Limb, Word, Words};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types::I64};
 use std::ops::Range;
 
+/// Offsets whose reach is noted.
+const REACHED: usize = 4;
+
 /// A word of the abstract stack. It is loaded or at home.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
@@ -45,8 +48,12 @@ pub(super) struct State {
     pub origin: i32,
     /// The stack pointer at the tree's entry, where it was loaded not long ago.
     pub sp: Option<Value>,
+    /// The machine's address, likewise.
+    pub vm: Option<Value>,
     /// Bytes that the frame's memory has at least.
     pub memory: u64,
+    /// Bytes that it has behind offsets that are values, at least.
+    pub reached: Vec<(Value, u64)>,
     /// Gas of the block that begins which was charged before the branch to it.
     pub paid: u64,
 }
@@ -55,7 +62,7 @@ impl State {
     /// At the entry of a tree that needs so many words.
     pub fn new(need: i32) -> Self {
         let entries = (-need..0).map(Entry::at_home).collect();
-        Self { entries, origin: -need, sp: None, memory: 0, paid: 0 }
+        Self { entries, origin: -need, sp: None, vm: None, memory: 0, reached: Vec::new(), paid: 0 }
     }
 
     /// The place behind the top.
@@ -71,6 +78,26 @@ impl State {
     /// The word at a place, if it is loaded.
     pub fn word(&self, place: i32) -> Option<Word> {
         self.entries[usize::try_from(place - self.origin).expect("the tree's need covers it")].word
+    }
+
+    /// Notes that the frame's memory has so many bytes behind an offset.
+    pub fn note_reached(&mut self, offset: Value, bytes: u64) {
+        match self.reached.iter_mut().find(|(to, _)| *to == offset) {
+            Some((_, reached)) => *reached = bytes.max(*reached),
+            None => {
+                if self.reached.len() == REACHED {
+                    self.reached.remove(0);
+                }
+                self.reached.push((offset, bytes));
+            }
+        }
+    }
+
+    /// Notes that a word is `known`.
+    pub fn note_word(&mut self, word: Word, known: Word) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.word == Some(word)) {
+            entry.word = Some(known);
+        }
     }
 
     pub fn push_entry(&mut self, entry: Entry) {
@@ -226,7 +253,7 @@ impl<'f> Translator<'_, 'f> {
         for entry in self.state.entries.iter_mut().filter(|entry| entry.is_alive()) {
             entry.shape = entry.word.take();
         }
-        self.state.sp = None;
+        (self.state.sp, self.state.vm) = (None, None);
     }
 
     fn is_homeless(&mut self, place: i32) -> bool {

@@ -79,9 +79,16 @@ impl Words<'_, '_> {
     /// One limb and the carry, which is not asked for from the `last`.
     fn add_limb(&mut self, a: Limb, b: Limb, carry: Option<Value>, last: bool) -> (Limb, Option<Value>) {
         let bits = a.bits().max(b.bits()) + 1;
+        let step = match (a, b) {
+            (Limb::Const(step), _) | (_, Limb::Const(step)) if bits <= 64 && carry.is_none() => Some(step),
+            _ => None,
+        };
         let (a, b) = self.constant_last(a, b);
         if last || bits <= 64 {
             let mut sum = self.builder.ins().iadd(a, b);
+            if let Some(step) = step {
+                self.note_sum(sum, a, step);
+            }
             if let Some(carry) = carry {
                 let carry = self.builder.ins().uextend(I64, carry);
                 sum = self.builder.ins().iadd(sum, carry);
@@ -95,6 +102,13 @@ impl Words<'_, '_> {
             (sum, out) = (with_carry, self.builder.ins().bor(out, overflow));
         }
         (Limb::value(sum), Some(out))
+    }
+
+    /// Notes that `sum` is `limb` + `step`.
+    fn note_sum(&mut self, sum: Value, limb: Value, step: u64) {
+        let (base, from) = self.shared.sums.get(&limb).copied().unwrap_or((limb, 0));
+        // Of numbers without carries, one that wraps can't be.
+        self.shared.sums.insert(sum, (base, from.wrapping_add(step)));
     }
 
     /// Two limbs and the carry, which is not asked for from the `last`. A pair at the bottom has no carry to it, and the
