@@ -24,6 +24,23 @@ impl Words<'_, '_> {
         if let (Limb::Bool(_), 1) = (b.0[0], b.limbs()) {
             return self.mask(b.0[0], a);
         }
+        let product = self.any_product(a, b);
+        self.shared.products.truncate(PRODUCTS_NOTED - 1);
+        self.shared.products.push_front([product, a, b]);
+        product
+    }
+
+    /// The other factor of `product`, if that is known to be a product of `factor`.
+    pub(super) fn cofactor(&self, product: Word, factor: Word) -> Option<Word> {
+        self.shared.products.iter().find_map(|&[noted, a, b]| match factor {
+            _ if noted != product => None,
+            _ if factor == a => Some(b),
+            _ if factor == b => Some(a),
+            _ => None,
+        })
+    }
+
+    fn any_product(&mut self, a: Word, b: Word) -> Word {
         let products: u32 =
             (0..4).map(|i| (0..4 - i).filter(|&j| !a.0[i].is_zero() && !b.0[j].is_zero()).count() as u32).sum();
         if products > FEW_PRODUCTS {
@@ -129,5 +146,7 @@ impl Words<'_, '_> {
     }
 }
 
+/// Products that are noted.
+const PRODUCTS_NOTED: usize = 4;
 /// Products of limbs up to which a multiplication is always in place.
 const FEW_PRODUCTS: u32 = 4;

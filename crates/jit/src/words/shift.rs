@@ -159,7 +159,7 @@ impl Words<'_, '_> {
     }
 
     /// 64 times the highest bit of the limb.
-    fn sign(&mut self, limb: Limb) -> Limb {
+    pub(super) fn sign(&mut self, limb: Limb) -> Limb {
         match limb {
             Limb::Const(limb) => Limb::Const((limb as i64 >> 63) as u64),
             limb if limb.bits() < 64 => Limb::Const(0),

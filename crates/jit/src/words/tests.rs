@@ -122,7 +122,7 @@ macro_rules! operations {
     (@emit $name:ident 3) => { |words, [a, b, c]| words.$name(a, b, c) };
 }
 
-fn operations() -> [Operation; 27] {
+fn operations() -> [Operation; 30] {
     operations! {
         add 2: |[a, b, _]| a.wrapping_add(b);
         sub 2: |[a, b, _]| a.wrapping_sub(b);
@@ -150,11 +150,29 @@ fn operations() -> [Operation; 27] {
         clz 1: |[a, _, _]| arith::clz(a);
         addmod 3: |[a, b, m]| arith::addmod(&a, &b, &m);
         mulmod 3: |[a, b, m]| arith::mulmod(&a, &b, &m);
+        product_div 2: |[a, b, _]| arith::div(&arith::mul(a, b), &a);
+        product_div_second 2: |[a, b, _]| arith::div(&arith::mul(a, b), &b);
+        product_sdiv 2: |[a, b, _]| arith::sdiv(&arith::mul(a, b), &a);
         double_iszero 1: |[a, _, _]| U256::from(!a.is_zero());
     }
 }
 
 impl Words<'_, '_> {
+    fn product_div(&mut self, a: Word, b: Word) -> Word {
+        let product = self.mul(a, b);
+        self.div(product, a)
+    }
+
+    fn product_div_second(&mut self, a: Word, b: Word) -> Word {
+        let product = self.mul(a, b);
+        self.div(product, b)
+    }
+
+    fn product_sdiv(&mut self, a: Word, b: Word) -> Word {
+        let product = self.mul(a, b);
+        self.sdiv(product, a)
+    }
+
     fn double_iszero(&mut self, a: Word) -> Word {
         let zero = self.iszero(a);
         let word = self.iszero(zero);
@@ -170,6 +188,9 @@ fn words() -> Vec<U256> {
         [0u64, 1, 2, 3, 8, 10, 31, 32, 64, 255, 256, 1 << 32, 1 << 63, u64::MAX].map(U256::from).to_vec();
     for bit in [64, 96, 127, 128, 160, 192, 255] {
         words.extend([U256::ONE << bit, (U256::ONE << bit) - U256::ONE]);
+    }
+    for bit in [20usize, 63, 127] {
+        words.extend([U256::MAX << bit, (U256::MAX << bit) - U256::ONE]);
     }
     words.extend([U256::MAX, U256::MAX - U256::ONE, U256::MAX << 64, U256::from(10).pow(U256::from(18))]);
     // Limbs of a multiplicative sequence stand for any.
