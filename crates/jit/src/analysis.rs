@@ -29,6 +29,8 @@ const WINDOW: i32 = 96;
 pub(crate) const STACK_LIMIT: i32 = 1024;
 /// Blocks one behind the other in a tree.
 const TREE_DEPTH: u32 = 24;
+/// Bits of a narrow word: sums and small multiples of such words have one limb.
+pub(crate) const NARROW_BITS: u32 = 48;
 /// No block.
 const NONE: u32 = u32::MAX;
 
@@ -89,6 +91,8 @@ pub(crate) struct Block {
     pub is_cold: bool,
     /// Of a loop's root: the words that its body gets as parameters, as bits from the top down.
     pub parameters: u16,
+    /// Of a loop's root: the words that are less than 2^[`NARROW_BITS`] whenever its body begins, as such bits.
+    pub narrow: u16,
     /// Of a root that is a leaf: its bytes. 0 for others.
     pub leaf_bytes: usize,
     /// Of a cold block: the words that may be looked at before the frame fails.
@@ -235,6 +239,7 @@ impl<'a> Analysis<'a> {
             is_root: false,
             is_cold: false,
             parameters: 0,
+            narrow: 0,
             leaf_bytes: 0,
             reach: 0,
             depth: 0,

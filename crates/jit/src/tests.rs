@@ -97,6 +97,36 @@ const PROGRAMS: &[(&str, &str)] = &[
         "nested loops",
         "0 0 :a 0 :b 1 ADD SWAP1 DUP2 ADD SWAP1 DUP1 7 GT @b JUMPI POP SWAP1 1 ADD SWAP1 DUP2 6 GT @a JUMPI 0 MSTORE 32 0 RETURN",
     ),
+    (
+        "a counter that passes 48 bits",
+        "5 0xfffffffffffe :a SWAP1 DUP2 ADD SWAP1 1 ADD DUP1 0x1000000000003 GT @a JUMPI ADD 0 MSTORE 32 0 RETURN",
+    ),
+    (
+        "a counter and its limit",
+        "0 CALLDATALOAD 0xf AND 7 ADD 5 0 :a SWAP1 DUP2 ADD SWAP1 1 ADD DUP3 DUP2 LT @a JUMPI ADD 0 MSTORE 32 0 RETURN",
+    ),
+    (
+        "a counter that passes 48 bits, and its limit",
+        "0x1000000000003 5 0xfffffffffffe :a SWAP1 DUP2 ADD SWAP1 1 ADD DUP3 DUP2 LT @a JUMPI ADD 0 MSTORE 32 0 RETURN",
+    ),
+    (
+        "a limit of many bits",
+        "0 CALLDATALOAD NOT 0 :a 1 ADD DUP1 9 EQ @b JUMPI DUP2 DUP2 LT @a JUMPI :b 0 MSTORE 32 0 RETURN",
+    ),
+    (
+        "a counter that goes down below 0",
+        "0 7 :a SWAP1 DUP2 ADD SWAP1 3 SWAP1 SUB DUP1 8 SGT @a JUMPI ADD 0 MSTORE 32 0 RETURN",
+    ),
+    (
+        "a counter within a counter",
+        "5 0 0 :a 0 :b 1 ADD DUP3 DUP2 ADD POP DUP4 DUP2 LT @b JUMPI DUP2 ADD SWAP1 1 ADD SWAP1 DUP3 DUP3 LT @a JUMPI 0 MSTORE 32 0 RETURN",
+    ),
+    ("memory word by word", "0 :a DUP1 DUP1 32 MUL MSTORE 1 ADD DUP1 40 GT @a JUMPI MSIZE 0 MSTORE 32 0 RETURN"),
+    (
+        "memory around an offset",
+        "0 CALLDATALOAD 0xff AND DUP1 5 SWAP1 MSTORE DUP1 32 ADD 6 SWAP1 MSTORE DUP1 40 ADD MLOAD DUP2 7 ADD MLOAD ADD SWAP1 99 ADD MLOAD ADD MSIZE ADD 0 MSTORE 32 0 RETURN",
+    ),
+    ("memory at an offset of many bits", "0 CALLDATALOAD DUP1 MLOAD SWAP1 32 ADD MLOAD ADD 0 MSTORE 32 0 RETURN"),
     ("function called twice", "@r1 5 @f JUMP :r1 @r2 SWAP1 @f JUMP :r2 0 MSTORE 32 0 RETURN :f DUP1 MUL SWAP1 JUMP"),
     (
         "recursive function",

@@ -3,10 +3,11 @@
 use super::Translator;
 use super::exits::Exit;
 use super::stack::{Entry, State};
-use crate::analysis::{STACK_LIMIT, Target};
+use crate::analysis::{NARROW_BITS, STACK_LIMIT, Target};
 use crate::words::{Limb, Word};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, JumpTableData, MemFlagsData, Value, types::I64};
+use cranelift_codegen::packed_option::ReservedValue;
 use rialto_vm::native::layout;
 
 /// Words by which every tree that is checked for its growth may grow: so a tree that follows need not be checked anew.
@@ -68,9 +69,19 @@ impl Translator<'_, '_> {
         (0..16).filter(|bit| bits >> bit & 1 != 0).map(|bit| bit + 1).collect()
     }
 
-    /// Words from the top down of which some are parameters of the root: whoever goes to its body has them.
+    /// Words from the top down of which some are parameters of the root, or narrow: whoever goes to its body has them.
     fn reach_of_parameters(&self, root: u32) -> i32 {
-        16 - self.analysis.blocks[root as usize].parameters.leading_zeros() as i32
+        let block = &self.analysis.blocks[root as usize];
+        16 - (block.parameters | block.narrow).leading_zeros() as i32
+    }
+
+    fn is_narrow(&self, root: u32, depth: i32) -> bool {
+        self.analysis.blocks[root as usize].narrow >> (depth - 1) & 1 != 0
+    }
+
+    /// Limbs of a root's parameter: the others of a narrow one are 0.
+    fn limbs_of_parameter(&self, root: u32, depth: i32) -> usize {
+        if self.is_narrow(root, depth) { 1 } else { 4 }
     }
 
     /// The body of a root, which gets its parameters' limbs.
@@ -96,8 +107,10 @@ impl Translator<'_, '_> {
 
     fn create_body(&mut self, root: u32) -> ir::Block {
         let body = self.builder.create_block();
-        for _ in 0..4 * self.analysis.blocks[root as usize].parameters.count_ones() {
-            self.builder.append_block_param(body, I64);
+        for depth in self.parameters(root) {
+            for _ in 0..self.limbs_of_parameter(root, depth) {
+                self.builder.append_block_param(body, I64);
+            }
         }
         body
     }
@@ -187,13 +200,29 @@ impl Translator<'_, '_> {
         self.state = self.state_of_body(root, checked);
     }
 
-    /// At a root's beginning: its parameters are words that are not in memory.
+    /// At a root's beginning: its parameters are words that are not in memory, and what is narrow is known to be.
     fn state_of_body(&mut self, root: u32, body: ir::Block) -> State {
-        let mut state = State::new(self.analysis.blocks[root as usize].tree_need);
-        let values = self.builder.block_params(body);
-        for (limbs, depth) in values.chunks_exact(4).zip(self.parameters(root)) {
-            let word = Word([0, 1, 2, 3].map(|i| Limb::value(limbs[i])));
-            *state.entry(-depth) = Entry::loaded(word);
+        let block = &self.analysis.blocks[root as usize];
+        let (parameters, narrow) = (block.parameters, block.narrow);
+        let mut state = State::new(block.tree_need);
+        let mut values = self.builder.block_params(body);
+        for depth in 1..=self.reach_of_parameters(root) {
+            let has_bit = |bits: u16| bits >> (depth - 1) & 1 != 0;
+            match (has_bit(parameters), has_bit(narrow)) {
+                (true, true) => {
+                    *state.entry(-depth) = Entry::loaded(Word::narrow(Limb::bounded(values[0], NARROW_BITS)));
+                    values = &values[1..];
+                }
+                (true, false) => {
+                    *state.entry(-depth) = Entry::loaded(Word([0, 1, 2, 3].map(|i| Limb::value(values[i]))));
+                    values = &values[4..];
+                }
+                (false, true) => {
+                    let shape = Word::narrow(Limb::bounded(Value::reserved_value(), NARROW_BITS));
+                    state.entry(-depth).shape = Some(shape);
+                }
+                (false, false) => {}
+            }
         }
         state
     }
@@ -266,19 +295,43 @@ impl Translator<'_, '_> {
 
     fn jump_to_body(&mut self, root: u32) {
         let top = self.state.top();
-        let places: Vec<i32> = self.parameters(root).into_iter().map(|depth| top - depth).collect();
+        self.check_narrow(root);
+        let depths = self.parameters(root);
+        let places: Vec<i32> = depths.iter().map(|depth| top - depth).collect();
         let words: Vec<Word> = places.iter().map(|&place| self.word_at(place)).collect();
         self.store_places_but(self.state.origin..top, &places);
         let mut arguments = Vec::new();
-        for word in words {
-            for limb in word.0 {
-                arguments.push(self.words().value(limb));
+        for (word, depth) in words.into_iter().zip(depths) {
+            for limb in &word.0[..self.limbs_of_parameter(root, depth)] {
+                arguments.push(self.words().value(*limb));
             }
         }
         self.keep_sp();
         let (need, growth) = self.bounds(root);
         let body = if self.is_within(need, growth) { self.checked_body(root) } else { self.body(root) };
         self.jump(body, &arguments);
+    }
+
+    /// Has the interpreter run the root if words that are to be narrow are not.
+    fn check_narrow(&mut self, root: u32) {
+        let top = self.state.top();
+        let mut beyond = Limb::Const(0);
+        for depth in 1..=self.reach_of_parameters(root) {
+            if !self.is_narrow(root, depth) {
+                continue;
+            }
+            let is_narrow = |word: Option<Word>| word.is_some_and(|word| word.bits() <= NARROW_BITS);
+            let entry = *self.state.entry(top - depth);
+            if is_narrow(entry.word) || entry.word.is_none() && is_narrow(entry.shape) {
+                continue;
+            }
+            let word = self.word_at(top - depth);
+            beyond = self.words().or_beyond(beyond, word, NARROW_BITS);
+        }
+        if !beyond.is_zero() {
+            let beyond = self.words().value(beyond);
+            self.bail_storing_if(beyond, self.analysis.blocks[root as usize].start);
+        }
     }
 
     /// Jumps where `word` says, which is what the analysis found.
@@ -333,7 +386,7 @@ impl Translator<'_, '_> {
         let is_beyond = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, target, len);
         self.leave_if(is_beyond, invalid, &[]);
         let foreign = self.builder.create_block();
-        let mut targets = vec![None, Some(foreign)];
+        let mut targets = vec![invalid, foreign];
         for index in 0..self.analysis.blocks.len() as u32 {
             let pc = self.analysis.blocks[index as usize].start;
             if !self.analysis.is_jumpdest(pc) {
@@ -342,7 +395,7 @@ impl Translator<'_, '_> {
             if self.is_target(index) {
                 self.jumps[pc] = targets.len() as u16;
                 let landing = self.landing(index);
-                targets.push(Some(landing));
+                targets.push(landing);
             } else {
                 self.jumps[pc] = 1;
             }
@@ -351,26 +404,10 @@ impl Translator<'_, '_> {
         let offset = self.builder.ins().ishl_imm_u(target, 1);
         let place = self.builder.ins().iadd(table, offset);
         let number = self.builder.ins().uload16(I64, MemFlagsData::trusted(), place, 0);
-        let is_none = self.builder.ins().icmp_imm_u(IntCC::Equal, number, 0);
-        self.leave_if(is_none, invalid, &[]);
-        let number = self.builder.ins().iadd_imm_s(number, -2);
-        let targets: Vec<ir::Block> = targets.into_iter().skip(2).flatten().collect();
-        self.jump_by_table_or(number, foreign, &targets, &[]);
+        self.jump_by_table(number, invalid, &targets, &[]);
         self.builder.switch_to_block(foreign);
         let bail = self.exit(Exit::Bail);
         let sp = self.sp();
         self.jump(bail, &[sp, target]);
-    }
-
-    /// As `jump_by_table`, with a default that has no parameters.
-    fn jump_by_table_or(&mut self, index: Value, default: ir::Block, targets: &[ir::Block], arguments: &[Value]) {
-        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
-        let pool = &mut self.builder.func.dfg.value_lists;
-        let calls: Vec<_> =
-            targets.iter().map(|&block| ir::BlockCall::new(block, arguments.iter().copied(), pool)).collect();
-        let default = ir::BlockCall::new(default, [], pool);
-        let table = self.builder.create_jump_table(JumpTableData::new(default, &calls));
-        let index = self.builder.ins().ireduce(ir::types::I32, index);
-        self.builder.ins().br_table(index, table);
     }
 }

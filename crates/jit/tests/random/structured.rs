@@ -178,7 +178,8 @@ impl Writer<'_, '_> {
             15..17 => self.memory(),
             17 => self.storage(),
             18..21 => self.branch(),
-            21..23 => self.repeat(),
+            21 => self.repeat(),
+            22 => self.count_up(),
             23..26 => self.call_function(),
             26 => self.computed_jump(),
             27 => self.call_contract(),
@@ -417,6 +418,39 @@ impl Writer<'_, '_> {
         self.push_label(start);
         self.code.extend([op::JUMPI, op::POP]);
         self.depth -= 3;
+        self.nesting -= 1;
+    }
+
+    /// A counter that goes up to a limit below it, near a number of bits that a compiler may look for.
+    fn count_up(&mut self) {
+        if self.nesting >= NESTING_MAX {
+            return;
+        }
+        self.nesting += 1;
+        let bits = self.choices.one_of(&[0usize, 0, 0, 31, 32, 47, 48, 48, 63, 64, 128, 255]);
+        let start = ((U256::ONE << bits) - U256::ONE).wrapping_sub(U256::from(self.choices.below(4)));
+        let rounds = self.choices.below(7);
+        self.push_word(start.wrapping_add(U256::from(rounds)));
+        if self.choices.happens(32) {
+            self.operand();
+            self.opcode(op::OR);
+        }
+        self.push_word(start);
+        let again = self.label();
+        self.place(again);
+        let floor = core::mem::replace(&mut self.floor, self.depth);
+        self.kept.extend([self.depth - 2, self.depth - 1]);
+        let top = self.depth;
+        let count = self.choices.below(4);
+        self.statements(count);
+        self.level(top);
+        self.kept.truncate(self.kept.len() - 2);
+        self.floor = floor;
+        self.push(&[1]);
+        self.code.extend([op::ADD, op::DUP2, op::DUP2, op::LT]);
+        self.push_label(again);
+        self.code.extend([op::JUMPI, op::POP, op::POP]);
+        self.depth -= 4;
         self.nesting -= 1;
     }
 
