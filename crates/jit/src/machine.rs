@@ -74,14 +74,14 @@ pub(crate) struct Machine {
     isa: OwnedTargetIsa,
     quiet: Quiet,
     /// Pages of the quiet helpers.
-    quiet_pages: Arc<Pages>,
+    quiet_pages: [Arc<Pages>; 2],
 }
 
 /// Pages with machine code, and what it refers to.
 struct Pages {
     provider: SystemMemoryProvider,
     _jumps: Box<[u16]>,
-    _quiet: Option<Arc<Pages>>,
+    _quiet: Vec<Arc<Pages>>,
 }
 
 // SAFETY: nothing is done with the pages' provider but to drop it, once, by whoever is the last to hold it.
@@ -118,14 +118,8 @@ impl Machine {
         }
         let builder = cranelift_native::builder().map_err(backend)?;
         let isa = builder.finish(settings::Flags::new(flags)).map_err(backend)?;
-        let mut context = FunctionBuilderContext::new();
-        let mut function = Function::new();
-        quiet::translate_any_growth(&mut function, &mut context, isa.frontend_config());
-        let (pages, start, _) = emit(&*isa, function, Box::default(), None)?;
-        let mut function = Function::new();
-        quiet::translate_growth(&mut function, &mut context, isa.frontend_config(), start as usize);
-        let (pages, start, _) = emit(&*isa, function, Box::default(), Some(Arc::new(pages)))?;
-        Ok(Self { isa, quiet: Quiet { grow_memory: start as usize }, quiet_pages: Arc::new(pages) })
+        let (quiet, quiet_pages) = quiet_functions(&*isa)?;
+        Ok(Self { isa, quiet, quiet_pages })
     }
 
     /// Compiles `code` for the opcodes of `fork`.
@@ -139,7 +133,7 @@ impl Machine {
             .translate(&analysis, Limits { leaf_bytes, ..LIMITS })
             .or_else(|TooLarge| self.translate(&analysis, LIMITS))
             .map_err(|TooLarge| CompileError::TooLarge)?;
-        let quiet = Some(self.quiet_pages.clone());
+        let quiet = self.quiet_pages.to_vec();
         let (pages, start, machine_bytes) = emit(&*self.isa, function, tables.jumps, quiet)?;
         let bytes = machine_bytes + 2 * code.len() + size_of::<NativeCode>();
         // SAFETY: the pages hold a function of the signature that was compiled.
@@ -159,12 +153,29 @@ impl Machine {
     }
 }
 
+/// The quiet functions, and the pages that they are in.
+fn quiet_functions(isa: &dyn TargetIsa) -> Result<(Quiet, [Arc<Pages>; 2]), CompileError> {
+    let mut context = FunctionBuilderContext::new();
+    let config = isa.frontend_config();
+    let mut function = Function::new();
+    quiet::translate_any_growth(&mut function, &mut context, config);
+    let (pages, any_growth, _) = emit(isa, function, Box::default(), Vec::new())?;
+    let mut function = Function::new();
+    quiet::translate_growth(&mut function, &mut context, config, any_growth as usize);
+    let (growth_pages, growth, _) = emit(isa, function, Box::default(), vec![Arc::new(pages)])?;
+    let mut function = Function::new();
+    quiet::translate_call_data(&mut function, &mut context, config);
+    let (call_data_pages, call_data, _) = emit(isa, function, Box::default(), Vec::new())?;
+    let quiet = Quiet { grow_memory: growth as usize, call_data: call_data as usize };
+    Ok((quiet, [Arc::new(growth_pages), Arc::new(call_data_pages)]))
+}
+
 /// Machine code of `function` in pages of its own: these, the place of its first byte, and its bytes.
 fn emit(
     isa: &dyn TargetIsa,
     function: Function,
     jumps: Box<[u16]>,
-    quiet: Option<Arc<Pages>>,
+    quiet: Vec<Arc<Pages>>,
 ) -> Result<(Pages, *const u8, usize), CompileError> {
     let mut context = Context::for_function(function);
     let compiled =

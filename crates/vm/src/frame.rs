@@ -46,6 +46,8 @@ pub(crate) enum Owner {
     Initcode(#[expect(dead_code, reason = "held for its lifetime")] Box<Program>),
     /// None: the frame is of a native module that waits for a call of its own.
     Module(Box<ModuleFrame>),
+    /// None: what the frame held was handed on to the one that takes its place.
+    None,
 }
 
 pub(crate) struct Frame {

@@ -33,6 +33,10 @@ pub(crate) struct Memory {
     pub(crate) word_offsets: usize,
     /// Bytes from `start` on that there are: those behind `len` are zero.
     pub(crate) ready: usize,
+    /// For compiled code: the frame's call data.
+    pub(crate) input: *const u8,
+    /// Where it is in the buffer, if it is there.
+    input_at: Option<usize>,
 }
 
 /// Bytes that are made ready at least and at most, beyond what a frame asks for.
@@ -41,7 +45,16 @@ const AHEAD: (usize, usize) = (256, 4096);
 impl Memory {
     pub fn new() -> Self {
         let buffer = Vec::with_capacity(4096);
-        let mut memory = Self { buffer, base: 0, start: core::ptr::null_mut(), len: 0, word_offsets: 0, ready: 0 };
+        let mut memory = Self {
+            buffer,
+            base: 0,
+            start: core::ptr::null_mut(),
+            len: 0,
+            word_offsets: 0,
+            ready: 0,
+            input: core::ptr::null(),
+            input_at: None,
+        };
         memory.settle(0);
         memory
     }
@@ -53,6 +66,20 @@ impl Memory {
         self.set_len(len);
         // SAFETY: the subtraction above holds the base within the buffer.
         self.start = unsafe { self.buffer.as_mut_ptr().add(self.base) };
+        if let Some(at) = self.input_at {
+            self.input = self.buffer.as_ptr().wrapping_add(at);
+        }
+    }
+
+    /// Points `input` at this place in the buffer, and keeps it so when the buffer moves.
+    pub fn set_input_at(&mut self, at: usize) {
+        self.input_at = Some(at);
+        self.input = self.buffer.as_ptr().wrapping_add(at);
+    }
+
+    /// Points `input` at bytes that are elsewhere.
+    pub fn set_input(&mut self, input: *const u8) {
+        (self.input_at, self.input) = (None, input);
     }
 
     fn set_len(&mut self, len: usize) {
@@ -75,6 +102,7 @@ impl Memory {
     pub fn open(&mut self) {
         self.base += self.len;
         self.buffer.truncate(self.base);
+        self.buffer.resize(self.base + AHEAD.0, 0);
         self.settle(0);
     }
 
@@ -90,6 +118,7 @@ impl Memory {
     /// Drops everything.
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.buffer.resize(AHEAD.0, 0);
         self.base = 0;
         self.settle(0);
     }
@@ -143,6 +172,25 @@ impl Memory {
     }
 }
 
+/// Appends the bytes. A word, which mostly was written a moment ago limb by limb, is read so: memory is slow to read in wider
+/// pieces than it has just been written in.
+#[inline]
+pub(crate) fn append(target: &mut Vec<u8>, bytes: &[u8]) {
+    #[repr(C, packed)]
+    struct Limb(u64);
+
+    let Ok(word) = <&[u8; 32]>::try_from(bytes) else { return target.extend_from_slice(bytes) };
+    target.reserve(32);
+    let len = target.len();
+    for (limb, i) in word.chunks_exact(8).zip(0..) {
+        let limb = u64::from_ne_bytes(limb.try_into().expect("8 bytes"));
+        // SAFETY: room for 32 bytes was just made, and the type has no alignment. Volatile writes are not joined to wider ones.
+        unsafe { target.as_mut_ptr().add(len).cast::<Limb>().add(i).write_volatile(Limb(limb)) };
+    }
+    // SAFETY: they were just written.
+    unsafe { target.set_len(len + 32) };
+}
+
 fn copy_padded(target: &mut [u8], data: &[u8], data_offset: usize) {
     let data = data.get(data_offset..).unwrap_or_default();
     let copied = data.len().min(target.len());
@@ -161,6 +209,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bytes_are_appended() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for len in [0, 1, 31, 32, 33, 64, 100] {
+            let mut target = alloc::vec![7];
+            append(&mut target, &bytes[..len]);
+            assert_eq!((target[0], &target[1..]), (7, &bytes[..len]), "{len}");
+        }
+    }
+
+    #[test]
     fn what_grows_is_zero_whoever_wrote_there_before() {
         let mut memory = Memory::new();
         memory.grow(64);
@@ -168,7 +226,7 @@ mod tests {
         for len in [32, 96, 1_000 * 32, 20_000 * 32] {
             let base = memory.base();
             memory.open();
-            assert!(memory.bytes().is_empty());
+            assert!(memory.bytes().is_empty() && memory.ready > 0);
             for len in [32, len] {
                 if len > memory.len() {
                     let before = memory.len();

@@ -8,9 +8,10 @@
 use crate::arith::by_limbs;
 use crate::frame::Input;
 use crate::interpreter::{Exit, Next, fail};
-use crate::memory::{MAX_BYTES, memory_gas};
+use crate::memory::{MAX_BYTES, append, memory_gas};
 use crate::{Halt, Vm};
-use alloy_primitives::{B256, Bytes, U256};
+use alloc::vec::Vec;
+use alloy_primitives::{B256, U256};
 use rialto_state::{Log, Topics};
 
 /// Gas for each word that is copied.
@@ -259,10 +260,11 @@ impl Vm<'_> {
         let cost = LOG_BYTE_GAS.saturating_mul(saturate(len));
         let Some(gas) = gas.checked_sub(cost) else { return fail(Halt::OutOfGas) };
         let Some((offset, len, gas)) = self.grow(offset, len, gas) else { return fail(Halt::OutOfGas) };
-        let data = Bytes::copy_from_slice(&self.memory.bytes()[offset..offset + len]);
+        let mut data = Vec::with_capacity(len);
+        append(&mut data, &self.memory.bytes()[offset..offset + len]);
         // SAFETY: as above; the first topic is the third word.
-        let topics = Topics::from_fn(count, |i| B256::from(unsafe { *word(sp, 3 + i) }));
-        self.emit(Log { address: self.frame.address, topics, data });
+        let topics = Topics::from_fn(count, |i| B256::from(by_limbs(unsafe { word(sp, 3 + i) })));
+        self.emit(Log { address: self.frame.address, topics, data: data.into() });
         (gas, None)
     }
 
@@ -285,7 +287,7 @@ impl Vm<'_> {
     pub(crate) fn end_with(&mut self, offset: u64, len: u64, gas: u64, exit: Exit) -> Next {
         let Some((offset, len, gas)) = self.grow_range(offset, len, gas) else { return fail(Halt::OutOfGas) };
         self.return_data.clear();
-        self.return_data.extend_from_slice(&self.memory.bytes()[offset..offset + len]);
+        append(&mut self.return_data, &self.memory.bytes()[offset..offset + len]);
         (gas, Some(exit))
     }
 

@@ -14,7 +14,7 @@
 //! with a stack pointer that has the words below it that the opcode pops. The layout is that of the structures in this
 //! build of the crate: it is read by a compiler that is part of the same program.
 
-use crate::frame::{Frame, Owner};
+use crate::frame::{Frame, Input, Owner};
 use crate::interpreter::{Exit, Next};
 use crate::memory::Memory;
 use crate::opcode as op;
@@ -71,6 +71,12 @@ pub mod layout {
     pub const MEMORY_WORD_OFFSETS: usize = MEMORY + offset_of!(Memory, word_offsets);
     /// Bytes from there on that there are, zeros behind the memory's end.
     pub const MEMORY_READY: usize = MEMORY + offset_of!(Memory, ready);
+    /// Pointer to the call data.
+    pub const INPUT: usize = MEMORY + offset_of!(Memory, input);
+    /// Offsets at which there is a whole word to be read of it.
+    pub const INPUT_WORD_OFFSETS: usize = offset_of!(Vm<'static>, native_input) + offset_of!(NativeInput, word_offsets);
+    /// The 32 bytes that [`call_data_bytes`] has written.
+    pub const CALL_DATA_WORD: usize = offset_of!(Vm<'static>, native_input) + offset_of!(NativeInput, word);
     /// Address of the transaction's origin.
     pub const ORIGIN: usize = TX + offset_of!(TxContext, origin);
     /// Gas price, a word.
@@ -93,7 +99,36 @@ pub mod layout {
     pub const BLOB_BASE_FEE: usize = BLOCK + offset_of!(BlockContext, blob_base_fee);
 }
 
+/// What compiled code reads of the call data, beside the pointer to it.
+#[derive(Default)]
+pub(crate) struct NativeInput {
+    word_offsets: usize,
+    /// Call data that is shorter than a word, with zeros behind.
+    short: [u8; 32],
+    /// A word that reaches beyond the call data.
+    word: [u8; 32],
+}
+
 impl Vm<'_> {
+    /// Has the call data at hand for compiled code.
+    #[inline]
+    fn show_input(&mut self) {
+        let len = self.frame.input_len;
+        if len < 32 {
+            let mut short = [0; 32];
+            short[..len].copy_from_slice(self.input());
+            self.native_input.short = short;
+            self.memory.set_input(self.native_input.short.as_ptr());
+            self.native_input.word_offsets = 1;
+            return;
+        }
+        match &self.frame.input {
+            Input::Memory(start, _) => self.memory.set_input_at(*start),
+            Input::Bytes(bytes) => self.memory.set_input(bytes.as_ptr()),
+        }
+        self.native_input.word_offsets = len - 31;
+    }
+
     /// Runs native code for the current frame, if there is some. `None` where the interpreter is to go on.
     #[inline(never)]
     pub(crate) fn run_native(&mut self, tier: &dyn Tier) -> Option<Exit> {
@@ -121,6 +156,7 @@ impl Vm<'_> {
             (base, base.add(self.frame.stack_len))
         };
         self.native_base = base;
+        self.show_input();
         // SAFETY: `self.held` holds the function while it runs: helpers open frames but never run them. Whoever made it
         // has promised that it does what the interpreter does.
         let status = unsafe { function(&raw mut *self, sp, gas, entry) };
@@ -228,13 +264,14 @@ pub unsafe extern "C" fn keccak_pair(vm: *mut Vm<'_>, out: *mut U256, input: *co
     unsafe { *out = (*vm).keccak_cache.hash_pair(&*input) }
 }
 
-/// The word of call data at `offset`, the largest number where the word does not fit, into `out`.
+/// Writes the word of call data at `offset`, the largest number where that does not fit, to where compiled code reads it.
 ///
 /// # Safety
-/// As the module says; `out` may be written.
-pub unsafe extern "C" fn call_data_word(vm: *mut Vm<'_>, out: *mut U256, offset: u64) {
+/// As the module says.
+pub unsafe extern "C" fn call_data_bytes(vm: *mut Vm<'_>, offset: u64) {
     // SAFETY: by the caller's promise.
-    unsafe { *out = (*vm).call_data_word(U256::from(offset)) }
+    let vm = unsafe { &mut *vm };
+    vm.native_input.word = vm.call_data_word(U256::from(offset)).to_be_bytes();
 }
 
 /// RETURNDATASIZE.

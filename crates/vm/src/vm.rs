@@ -8,6 +8,7 @@ use crate::frame::{Frame, Input, Owner, Purpose};
 use crate::interpreter::{Exit, Registers};
 use crate::keccak_cache::KeccakCache;
 use crate::memory::Memory;
+use crate::native::NativeInput;
 use crate::native_call::{Native, NativeCall};
 use crate::program::{Program, program_of};
 use crate::tier::{Held, Tier};
@@ -99,6 +100,7 @@ pub struct Vm<'r> {
     pub(crate) native_exit: Exit,
     pub(crate) native_base: *mut U256,
     pub(crate) native_gas: u64,
+    pub(crate) native_input: NativeInput,
 }
 
 impl<'r> Vm<'r> {
@@ -129,6 +131,7 @@ impl<'r> Vm<'r> {
             native_exit: Exit::Done,
             native_base: core::ptr::null_mut(),
             native_gas: 0,
+            native_input: NativeInput::default(),
         }
     }
 
@@ -225,15 +228,11 @@ impl<'r> Vm<'r> {
         self.spilled_gas = 0;
         let state_gas = StateGas { reservoir: message.state_gas_reservoir, ..StateGas::default() };
         self.trace_enter_outermost(&message);
-        let done = match message.kind {
+        let result = match message.kind {
             MessageKind::Call { target, code_account } => {
-                self.begin_outer_call(target, code_account, message, state_gas)?
+                self.run_outer_call(target, code_account, message, state_gas)?
             }
-            MessageKind::Create { account } => self.begin_outer_create(account, message, state_gas)?,
-        };
-        let result = match done {
-            Some(result) => result,
-            None => self.run()?,
+            MessageKind::Create { account } => self.run_outer_create(account, message, state_gas)?,
         };
         if let Some(tracer) = &mut self.tracer {
             tracer.leave(Leave { halt: result.halt, gas: result.gas, output: &result.output });
@@ -241,33 +240,33 @@ impl<'r> Vm<'r> {
         Ok(result)
     }
 
-    fn begin_outer_call(
+    fn run_outer_call(
         &mut self,
         account: AccountId,
         code_account: AccountId,
         message: Message,
         state_gas: StateGas,
-    ) -> Result<Option<CallResult>, ReadError> {
+    ) -> Result<CallResult, ReadError> {
         let target = self.journal.load(account)?.address;
         let caller = self.journal.account(message.caller).address;
         let checkpoint = self.journal.checkpoint();
         self.move_value(message.caller, account, message.value);
         if code_account == account && self.runs_native(&target) {
-            return self.begin_outer_native(account, (target, caller), message, checkpoint, state_gas);
+            return self.run_outer_native(account, (target, caller), message, checkpoint, state_gas);
         }
         if !self.journal.load(code_account)?.info.has_code() {
-            return Ok(Some(self.outer_result(None, message.gas, state_gas)));
+            return Ok(self.outer_result(None, message.gas, state_gas));
         }
-        let code = self.journal.code(code_account)?.clone();
-        let fuse = self.tracer.is_none();
-        let program: *const Program = program_of(&code, self.rules.fork, fuse);
+        let owner = self.owner_of(code_account)?;
+        let Owner::Code(code) = &owner else { unreachable!("accounts have code") };
+        let program: *const Program = program_of(code, self.rules.fork, self.tracer.is_none());
         self.frame = Frame {
             program,
             // SAFETY: `owner` holds the program.
             code: unsafe { (*program).start() },
             // SAFETY: as above.
             code_len: unsafe { (*program).bytes.len() },
-            owner: Owner::Code(code),
+            owner,
             pc: 0,
             gas: message.gas,
             stack_base: 0,
@@ -284,18 +283,28 @@ impl<'r> Vm<'r> {
             checkpoint,
             state_gas,
         };
-        Ok(None)
+        self.run()
     }
 
-    /// Runs the native code of `account`: the result, unless a module waits for a call of its own.
-    fn begin_outer_native(
+    /// What the outermost frame is to hold of an account's code. Often the frame that stands here ran the same code for the
+    /// transaction before, and what it holds is handed on.
+    fn owner_of(&mut self, code_account: AccountId) -> Result<Owner, ReadError> {
+        let code = self.journal.code(code_account)?;
+        if matches!(&self.frame.owner, Owner::Code(last) if last == code) {
+            return Ok(core::mem::replace(&mut self.frame.owner, Owner::None));
+        }
+        Ok(Owner::Code(code.clone()))
+    }
+
+    /// Runs the native code of `account`, and what a module calls.
+    fn run_outer_native(
         &mut self,
         account: AccountId,
         (address, caller): (Address, Address),
         message: Message,
         checkpoint: Checkpoint,
         state_gas: StateGas,
-    ) -> Result<Option<CallResult>, ReadError> {
+    ) -> Result<CallResult, ReadError> {
         let Message { value, input, gas, .. } = message;
         let input = Input::Bytes(input);
         let call = NativeCall { account, address, caller, value, input, gas, is_static: false, checkpoint };
@@ -304,25 +313,25 @@ impl<'r> Vm<'r> {
                 if outcome.halt.is_some() {
                     self.journal.revert(checkpoint);
                 }
-                Ok(Some(self.outer_result(outcome.halt, outcome.gas, state_gas)))
+                Ok(self.outer_result(outcome.halt, outcome.gas, state_gas))
             }
             Native::Waits(module, outward, left) => {
                 self.begin_module_frame((module, outward, left), call, state_gas);
-                Ok(None)
+                self.run()
             }
         }
     }
 
-    fn begin_outer_create(
+    fn run_outer_create(
         &mut self,
         account: AccountId,
         message: Message,
         state_gas: StateGas,
-    ) -> Result<Option<CallResult>, ReadError> {
+    ) -> Result<CallResult, ReadError> {
         let address = self.journal.load(account)?.address;
         let caller = self.journal.account(message.caller).address;
         if !self.journal.can_create(account)? {
-            return Ok(Some(self.outer_result(Some(Halt::CreateCollision), 0, state_gas)));
+            return Ok(self.outer_result(Some(Halt::CreateCollision), 0, state_gas));
         }
         let checkpoint = self.journal.checkpoint();
         self.journal.mark_created(account);
@@ -350,7 +359,7 @@ impl<'r> Vm<'r> {
             checkpoint,
             state_gas,
         };
-        Ok(None)
+        self.run()
     }
 
     /// Runs the current frame, and all that it opens, to the end.
@@ -373,8 +382,10 @@ impl<'r> Vm<'r> {
                     return Err(self.fatal.take().expect("set before this exit"));
                 }
             };
-            if let Some(result) = self.leave_frame(halt)? {
-                return Ok(result);
+            let halt = self.end_frame(halt);
+            match self.frames.pop() {
+                Some(parent) => self.go_on_in(parent, halt),
+                None => return Ok(self.outer_result(halt, self.frame.gas, self.frame.state_gas)),
             }
         }
     }
@@ -387,8 +398,8 @@ impl<'r> Vm<'r> {
         }
     }
 
-    /// Settles the current frame, which ended with its output in `return_data`. The result, if it was the outermost.
-    fn leave_frame(&mut self, mut halt: Option<Halt>) -> Result<Option<CallResult>, ReadError> {
+    /// Settles what the current frame, which ended with its output in `return_data`, has done; why it failed.
+    fn end_frame(&mut self, mut halt: Option<Halt>) -> Option<Halt> {
         if let (None, Purpose::Create { account, .. }) = (halt, self.frame.purpose) {
             halt = self.deploy(account).err();
         }
@@ -399,10 +410,12 @@ impl<'r> Vm<'r> {
                 self.return_data.clear();
             }
         }
+        halt
+    }
+
+    /// Makes the frame below the current one, which ended, current.
+    fn go_on_in(&mut self, parent: Frame, halt: Option<Halt>) {
         let (gas, state_gas) = (self.frame.gas, self.frame.state_gas);
-        let Some(parent) = self.frames.pop() else {
-            return Ok(Some(self.outer_result(halt, gas, state_gas)));
-        };
         let child = core::mem::replace(&mut self.frame, parent);
         self.memory.close(child.caller_memory_base);
         if let Some(tracer) = &mut self.tracer {
@@ -431,7 +444,6 @@ impl<'r> Vm<'r> {
         };
         self.stack[self.frame.stack_base + self.frame.stack_len].write(word);
         self.frame.stack_len += 1;
-        Ok(None)
     }
 
     /// The result of the outermost frame, whose output is in `return_data`.

@@ -40,7 +40,7 @@ const EXITS: [Exit; 8] = [
 pub(super) struct Exits {
     blocks: [Option<ir::Block>; EXITS.len()],
     signatures: [[Option<SigRef>; 2]; 6],
-    quiet: Option<SigRef>,
+    quiet: [Option<SigRef>; 6],
 }
 
 impl Translator<'_, '_> {
@@ -121,12 +121,12 @@ impl Translator<'_, '_> {
 
     /// Calls one of the [`Quiet`](super::quiet::Quiet) helpers, which keep all registers and give nothing back.
     pub(super) fn call_quietly(&mut self, address: usize, arguments: &[Value]) {
-        let signature = match self.exits.quiet {
+        let signature = match self.exits.quiet[arguments.len()] {
             Some(signature) => signature,
             None => {
                 let mut signature = Signature::new(CallConv::PreserveAll);
                 signature.params.extend(arguments.iter().map(|_| AbiParam::new(I64)));
-                *self.exits.quiet.insert(self.builder.import_signature(signature))
+                *self.exits.quiet[arguments.len()].insert(self.builder.import_signature(signature))
             }
         };
         let address = self.builder.ins().iconst(I64, address as i64);

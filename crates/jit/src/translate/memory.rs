@@ -172,15 +172,28 @@ impl Translator<'_, '_> {
         self.push_stored();
     }
 
+    /// The word is read in place, unless it reaches beyond the call data: then from where a helper has written it.
     pub(super) fn call_data_load(&mut self) {
         let offset = self.pop();
         let offset = self.saturated(offset);
-        let place = self.state.top();
-        self.claim(place);
-        self.settle();
-        let out = self.pointer_to(place);
         let vm = self.vm();
-        self.call(native::call_data_word as *const () as usize, &[vm, out, offset]);
-        self.push_stored();
+        let offsets = self.field(layout::INPUT_WORD_OFFSETS);
+        let is_there = self.builder.ins().icmp(IntCC::UnsignedLessThan, offset, offsets);
+        let (there, beyond, on) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let pointer = self.builder.append_block_param(on, I64);
+        self.builder.set_cold_block(beyond);
+        self.builder.ins().brif(is_there, there, &[], beyond, &[]);
+        self.builder.switch_to_block(beyond);
+        self.call_quietly(self.quiet.call_data, &[vm, offset]);
+        let word = self.builder.ins().iadd_imm_s(vm, layout::CALL_DATA_WORD as i64);
+        self.jump(on, &[word]);
+        self.builder.switch_to_block(there);
+        let input = self.field(layout::INPUT);
+        let place = self.builder.ins().iadd(input, offset);
+        self.jump(on, &[place]);
+        self.builder.switch_to_block(on);
+        let word = self.words().load_be(pointer, 0);
+        self.push(word);
     }
 }

@@ -15,22 +15,42 @@ use rialto_vm::native::{self, layout};
 pub(crate) struct Quiet {
     /// Machine, offset, length, gas: memory is to reach so far and does not; the gas left is in the machine then.
     pub grow_memory: usize,
+    /// Machine, offset: the word of call data there is in the machine then.
+    pub call_data: usize,
 }
 
-fn signature(call_conv: CallConv) -> Signature {
+fn signature(call_conv: CallConv, parameters: usize) -> Signature {
     let mut signature = Signature::new(call_conv);
-    signature.params.extend([AbiParam::new(I64); 4]);
+    signature.params.extend(vec![AbiParam::new(I64); parameters]);
     signature
 }
 
-fn begin<'f>(function: &'f mut Function, context: &'f mut FunctionBuilderContext) -> (FunctionBuilder<'f>, [Value; 4]) {
-    function.signature = signature(CallConv::PreserveAll);
+fn begin<'f, const N: usize>(
+    function: &'f mut Function,
+    context: &'f mut FunctionBuilderContext,
+) -> (FunctionBuilder<'f>, [Value; N]) {
+    function.signature = signature(CallConv::PreserveAll, N);
     let mut builder = FunctionBuilder::new(function, context);
     let start = builder.create_block();
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
-    let [vm, offset, len, gas] = *builder.block_params(start) else { unreachable!("four parameters") };
-    (builder, [vm, offset, len, gas])
+    let arguments = builder.block_params(start).try_into().expect("as many as the signature has");
+    (builder, arguments)
+}
+
+/// Reads call data by the helper.
+pub(crate) fn translate_call_data(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+) {
+    let (mut builder, arguments) = begin::<2>(function, context);
+    let helper_signature = builder.import_signature(signature(CallConv::SystemV, 2));
+    let helper = builder.ins().iconst(I64, native::call_data_bytes as *const () as i64);
+    builder.ins().call_indirect(helper_signature, helper, &arguments);
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(config);
 }
 
 /// Grows memory by the helper.
@@ -39,8 +59,8 @@ pub(crate) fn translate_any_growth(
     context: &mut FunctionBuilderContext,
     config: TargetFrontendConfig,
 ) {
-    let (mut builder, arguments) = begin(function, context);
-    let mut helper_signature = signature(CallConv::SystemV);
+    let (mut builder, arguments) = begin::<4>(function, context);
+    let mut helper_signature = signature(CallConv::SystemV, 4);
     helper_signature.returns.push(AbiParam::new(I64));
     let helper_signature = builder.import_signature(helper_signature);
     let helper = builder.ins().iconst(I64, native::grow_memory as *const () as i64);
@@ -103,7 +123,7 @@ pub(crate) fn translate_growth(
     builder.ins().return_(&[]);
 
     builder.switch_to_block(other);
-    let any_signature = builder.import_signature(signature(CallConv::PreserveAll));
+    let any_signature = builder.import_signature(signature(CallConv::PreserveAll, 4));
     let any = builder.ins().iconst(I64, any as i64);
     builder.ins().call_indirect(any_signature, any, &arguments);
     builder.ins().return_(&[]);
