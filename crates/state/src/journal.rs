@@ -484,7 +484,8 @@ impl<'r> Journal<'r> {
     }
 
     /// Sets the balance, making the account exist.
-    #[inline]
+    // In place, so that what was just computed is not written to memory and read again in another width.
+    #[inline(always)]
     pub fn set_balance(&mut self, id: AccountId, balance: U256) {
         self.create_empty(id);
         let entry = &mut self.accounts[id.0 as usize];
@@ -500,11 +501,14 @@ impl<'r> Journal<'r> {
     #[inline]
     pub fn add_balance(&mut self, id: AccountId, amount: U256) {
         self.touch(id);
-        let balance = match self.accounts[id.0 as usize].info.balance.checked_add(amount) {
-            Some(balance) => balance,
-            None => self.balance(id).saturating_add(amount),
-        };
-        self.set_balance(id, balance);
+        let (balance, amount) = (self.accounts[id.0 as usize].info.balance.as_limbs(), amount.as_limbs());
+        let mut carry = false;
+        let sum = [0, 1, 2, 3].map(|i| {
+            let limb;
+            (limb, carry) = balance[i].carrying_add(amount[i], carry);
+            limb
+        });
+        self.set_balance(id, if carry { U256::MAX } else { U256::from_limbs(sum) });
     }
 
     /// Takes from the balance and touches the account; false, and nothing done, if the balance is too small.
@@ -516,8 +520,14 @@ impl<'r> Journal<'r> {
         }
         self.touch(id);
         if !amount.is_zero() {
-            let balance = self.accounts[id.0 as usize].info.balance - amount;
-            self.set_balance(id, balance);
+            let (balance, amount) = (self.accounts[id.0 as usize].info.balance.as_limbs(), amount.as_limbs());
+            let mut borrow = false;
+            let difference = [0, 1, 2, 3].map(|i| {
+                let limb;
+                (limb, borrow) = balance[i].borrowing_sub(amount[i], borrow);
+                limb
+            });
+            self.set_balance(id, U256::from_limbs(difference));
         }
         true
     }

@@ -11,7 +11,7 @@ use crate::{
 use alloc::vec::Vec;
 use alloy_primitives::{Address, Bytes, U256};
 use rialto_state::{AccountId, Code, Log};
-use rialto_vm::{CallResult, Halt, Message, MessageKind, NEW_ACCOUNT_BYTES, STORAGE_SET_BYTES, TxContext, Vm};
+use rialto_vm::{CallResult, Halt, Message, MessageKind, NEW_ACCOUNT_BYTES, STORAGE_SET_BYTES, Vm};
 
 /// First byte of a blob's versioned hash (EIP-4844).
 pub(crate) const VERSIONED_HASH_VERSION: u8 = 1;
@@ -178,11 +178,8 @@ pub(crate) fn transact(
     } else {
         check_for_simulation(vm, rules, (block_gas, checks), transaction, sender)?
     };
-    vm.tx = TxContext {
-        origin: sender,
-        gas_price: checked.effective_gas_price,
-        blob_versioned_hashes: transaction.blob_versioned_hashes.clone(),
-    };
+    (vm.tx.origin, vm.tx.gas_price) = (sender, checked.effective_gas_price);
+    vm.tx.blob_versioned_hashes.clone_from(&transaction.blob_versioned_hashes);
     let paid = vm.journal.sub_balance(checked.sender, checked.upfront);
     assert!(paid, "the balance was checked");
     vm.journal.set_nonce(checked.sender, checked.nonce.wrapping_add(1));
@@ -232,8 +229,8 @@ fn check(
         return Err(TxError::NonceTooHigh { expected, found });
     }
     let cost = |price: U256, blob_price: U256| {
-        let execution = U256::from(transaction.gas_limit).checked_mul(price)?;
-        execution.checked_add(U256::from(blob_gas).checked_mul(blob_price)?)
+        let execution = price_of(transaction.gas_limit, &price)?;
+        if blob_gas == 0 { Some(execution) } else { execution.checked_add(price_of(blob_gas, &blob_price)?) }
     };
     let most = cost(transaction.gas_price, transaction.max_fee_per_blob_gas).ok_or(TxError::CostOverflow)?;
     let required = most.checked_add(transaction.value).ok_or(TxError::CostOverflow)?;
@@ -246,6 +243,18 @@ fn check(
     let blob_price = if blob_gas == 0 { U256::ZERO } else { blob_base_fee };
     let upfront = cost(effective_gas_price, blob_price).expect("at most what was checked");
     Ok(Checked { sender: id, nonce: transaction.nonce, gas, effective_gas_price, blob_gas, upfront })
+}
+
+/// What so much gas costs at a price of so many wei; `None` where that is 2^256 or more.
+#[inline(always)]
+fn price_of(gas: u64, price: &U256) -> Option<U256> {
+    let mut carry = 0;
+    let limbs = price.as_limbs().map(|limb| {
+        let product;
+        (product, carry) = gas.carrying_mul(limb, carry);
+        product
+    });
+    (carry == 0).then(|| U256::from_limbs(limbs))
 }
 
 fn check_for_simulation(

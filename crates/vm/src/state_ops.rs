@@ -235,10 +235,10 @@ impl Vm<'_> {
         let state_gas = if rules.has_state_gas { STORAGE_SET_BYTES * self.cost_per_state_byte } else { 0 };
         let set_gas = if rules.has_state_gas { rules.sstore_reset_gas } else { rules.sstore_set_gas };
         let mut price = SstorePrice { gas: rules.sload_gas, ..SstorePrice::default() };
-        if current == new {
+        if is_same(&current, &new) {
             return price;
         }
-        if original == current {
+        if is_same(&original, &current) {
             if original.is_zero() {
                 return SstorePrice { gas: set_gas, state_gas, ..price };
             }
@@ -254,7 +254,7 @@ impl Vm<'_> {
                 price.refund += clear;
             }
         }
-        if original == new {
+        if is_same(&original, &new) {
             let first_gas = if original.is_zero() { set_gas } else { rules.sstore_reset_gas };
             price.refund += (first_gas - rules.sload_gas) as i64;
             if original.is_zero() && rules.returns_state_gas {
@@ -411,6 +411,13 @@ impl Vm<'_> {
         let data = Bytes::copy_from_slice(&amount.to_be_bytes::<32>());
         self.emit(Log { address: SYSTEM_ADDRESS, topics, data });
     }
+}
+
+/// Equality limb by limb, as operands have mostly just been written: memory is slow to read in another width.
+#[inline(always)]
+fn is_same(a: &U256, b: &U256) -> bool {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (*a.as_limbs(), *b.as_limbs());
+    (a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2) | (a3 ^ b3) == 0
 }
 
 #[derive(Default)]
