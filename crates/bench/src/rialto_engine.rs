@@ -74,6 +74,7 @@ impl<'t> RialtoCase<'t> {
         let reader: &dyn StateReader = &self.state;
         let start = Instant::now();
         let mut executor = BlockExecutor::new(&self.chain, &self.header, reader).with_tier(self.tier);
+        executor.reserve(self.transactions.len());
         let mut transactions = Vec::with_capacity(self.transactions.len());
         for (index, (transaction, sender)) in self.transactions.iter().enumerate() {
             let done = executor.transaction(transaction, *sender).map_err(|error| self.rejected(index, error))?;
