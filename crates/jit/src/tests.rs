@@ -305,6 +305,27 @@ fn programs_come_to_the_same_under_old_forks() {
     }
 }
 
+/// The code calls itself with so many bytes of its memory, and reads these before and after it has made that memory move.
+#[test]
+fn call_data_of_any_length_is_read() {
+    let jit = always();
+    for len in [0, 1, 4, 31, 32, 33, 45, 64] {
+        let code = format!(
+            "CALLDATASIZE 70 EQ @outer JUMPI 0 CALLDATALOAD 1 20000 MSTORE 0 CALLDATALOAD ADD 5 CALLDATALOAD ADD \
+             40 CALLDATALOAD ADD 0 NOT CALLDATALOAD ADD 20000 MLOAD ADD 0 MSTORE 32 0 RETURN :outer \
+             0 NOT 0 MSTORE 0x1234567890 NOT 32 MSTORE 32 100 {len} 3 0 ADDRESS GAS CALL POP 0 CALLDATALOAD 45 CALLDATALOAD \
+             ADD 100 MLOAD ADD 0 MSTORE 32 0 RETURN"
+        );
+        let setup = setup(Fork::Osaka, asm(&code));
+        sweep(&format!("call data of {len} bytes"), &setup, &jit);
+        for outer in 0..70 {
+            let setup = self::setup(Fork::Osaka, asm(&code)).input(vec![0x5a; outer]);
+            assert_eq!(run(&setup, 300_000, Some(&jit)), run(&setup, 300_000, None), "{outer} bytes");
+        }
+    }
+    assert_eq!(jit.stats().refused, 0, "{:?}", jit.stats());
+}
+
 #[test]
 fn code_that_is_compiled_late_goes_on_compiled() {
     let jit = Jit::new(JitOptions { mode: JitMode::Auto, threshold: 2, ..JitOptions::default() });
