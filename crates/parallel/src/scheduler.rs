@@ -247,7 +247,7 @@ pub(crate) fn run(
             let _ = beginning.made.set((run, Changes::from(&executor.take_diff())));
             let (run, begun) = beginning.made.get()?;
             let _guard = OnPanic(|| run.fail());
-            executor.reserve(block.transactions.len());
+            executor.reserve_accepted(block.transactions.len());
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun, Some(&mut receipts))?;
             run.check_body(rules);

@@ -238,8 +238,13 @@ impl<'r> BlockExecutor<'r> {
         self
     }
 
-    /// Makes room for so many receipts.
+    /// Makes room for the receipts of so many transactions that are run here.
     pub fn reserve(&mut self, transactions: usize) {
+        self.receipts.reserve(transactions);
+    }
+
+    /// Makes room for the receipts of so many transactions that are run elsewhere.
+    pub fn reserve_accepted(&mut self, transactions: usize) {
         self.complete.0.reserve(transactions);
     }
 
