@@ -4,6 +4,9 @@
 //! and says what it read and what it changed. It depends on the last transaction before it without which it would have read
 //! something that makes a difference: a slot that was written with the word it had makes none, and a balance only as far as it
 //! was looked at.
+//!
+//! What is not running transactions is timed piece by piece, on the same rounds: what comes before the transactions and what a thread
+//! needs to begin, the bloom filters, the receipts, the block's end, and the diff, whole and in shares.
 
 use crate::BenchError;
 use crate::block_engine::BlockCase;
@@ -11,16 +14,19 @@ use crate::turns::median_ns;
 use alloy_primitives::map::{AddressMap, HashMap};
 use alloy_primitives::{Address, B256, U256};
 use rialto_state::{
-    Account, AccountDiff, Changes, Code, Diff, Footprint, Journal, MemoryState, ReadError, StateReader,
+    Account, AccountDiff, Changes, Code, Diff, Footprint, JournalReader, MemoryState, ReadError, Share, StateReader,
 };
-use rialto_stf::{BlockExecutor, TxRunner};
+use rialto_stf::{BlockExecutor, LogHasher, TxRunner};
 use std::cell::{Cell, RefCell};
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Runs of every block, of which the medians count.
 const ROUNDS: usize = 7;
 /// Keys the journal's hash tables. No result depends on it.
 const HASH_SEED: u64 = 7;
+/// Shares in which the diff is made to see what a share takes that has nearly nothing.
+const SHARES: usize = 64;
 
 /// A transaction by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,16 +35,41 @@ pub(crate) struct TransactionProfile {
     pub run_ns: u64,
     /// Median time of putting its changes into a journal that did not make them, nanoseconds.
     pub apply_ns: u64,
+    /// Median time of that where the places of what it changes are known, nanoseconds.
+    pub again_ns: u64,
+    /// Median time of making the bloom filter of its logs, nanoseconds.
+    pub bloom_ns: u64,
+    /// Median time of writing its receipt, nanoseconds.
+    pub receipt_ns: u64,
     /// Earlier transactions whose changes it reads, ascending.
     pub reads_from: Vec<usize>,
     /// Gas that it may use.
     pub gas_limit: u64,
+    pub sender: Address,
+    /// Whom it calls or pays; `None` where it creates a contract.
+    pub to: Option<Address>,
 }
 
 /// A block, transaction by transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BlockProfile {
     pub transactions: Vec<TransactionProfile>,
+    pub pieces: Pieces,
+}
+
+/// What a block takes beside its transactions, median times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pieces {
+    /// What comes before the transactions.
+    pub begin_ns: u64,
+    /// Making a runner and its journal.
+    pub runner_ns: u64,
+    /// What comes after the transactions.
+    pub end_ns: u64,
+    /// Making a share of the diff that has next to nothing.
+    pub share_ns: u64,
+    /// Making the whole diff, beyond that.
+    pub diff_ns: u64,
 }
 
 /// A state that changes while it is being read from.
@@ -148,61 +179,141 @@ impl Writers {
     }
 }
 
-/// Times of a transaction, a run of the block each.
+/// Times of one thing, a run of the block each.
+type Times = Vec<Duration>;
+
+/// Times of a transaction.
 #[derive(Clone, Default)]
-struct Times {
-    run: Vec<Duration>,
-    apply: Vec<Duration>,
+struct TransactionTimes {
+    run: Times,
+    apply: Times,
+    again: Times,
+    bloom: Times,
+    receipt: Times,
+}
+
+/// Times of a block.
+#[derive(Default)]
+struct BlockTimes {
+    transactions: Vec<TransactionTimes>,
+    begin: Times,
+    runner: Times,
+    end: Times,
+    share: Times,
+    diff: Times,
+}
+
+/// Does something and notes how long it took.
+fn timed<T>(times: &mut Times, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let done = work();
+    times.push(start.elapsed());
+    done
 }
 
 /// Profiles a block.
 pub(crate) fn profile(block: &BlockCase) -> Result<BlockProfile, BenchError> {
-    let mut times = vec![Times::default(); block.senders.len()];
+    let transactions = vec![TransactionTimes::default(); block.senders.len()];
+    let mut times = BlockTimes { transactions, ..BlockTimes::default() };
     let mut transactions = run_once(block, &mut times)?;
     for _ in 1..ROUNDS {
         run_once(block, &mut times)?;
     }
-    for (transaction, times) in transactions.iter_mut().zip(times) {
+    for (transaction, times) in transactions.iter_mut().zip(times.transactions) {
         (transaction.run_ns, transaction.apply_ns) = (median_ns(times.run), median_ns(times.apply));
+        transaction.again_ns = median_ns(times.again);
+        (transaction.bloom_ns, transaction.receipt_ns) = (median_ns(times.bloom), median_ns(times.receipt));
     }
-    Ok(BlockProfile { transactions })
+    let (share_ns, whole_ns) = (median_ns(times.share), median_ns(times.diff));
+    // The share has its part of the diff, too: share = least + rest / SHARES, and whole = least + rest.
+    let diff_ns = whole_ns.saturating_sub(share_ns) * SHARES as u64 / (SHARES as u64 - 1);
+    let pieces = Pieces {
+        begin_ns: median_ns(times.begin),
+        runner_ns: median_ns(times.runner),
+        end_ns: median_ns(times.end),
+        share_ns: whole_ns - diff_ns.min(whole_ns),
+        diff_ns: diff_ns.min(whole_ns),
+    };
+    Ok(BlockProfile { transactions, pieces })
 }
 
-/// Runs the block, adds to the `times` of each transaction, and returns who needs whom.
-fn run_once(block: &BlockCase, times: &mut [Times]) -> Result<Vec<TransactionProfile>, BenchError> {
+/// Runs the block, adds to the times, and returns who needs whom.
+fn run_once(block: &BlockCase, times: &mut BlockTimes) -> Result<Vec<TransactionProfile>, BenchError> {
     let refused = |reason: String| BenchError::Refused { case: block.name.clone(), reason };
     let state = Committed(RefCell::new(block.state.clone()));
     let header = &block.block.header;
-    let mut executor = BlockExecutor::new(&block.chain, header, &state);
-    executor.begin().map_err(|error| refused(error.to_string()))?;
-    let begun = executor.take_diff();
+    let (mut executor, begun) = timed(&mut times.begin, || {
+        let mut executor = BlockExecutor::new(&block.chain, header, &state);
+        executor.begin().map_err(|error| refused(error.to_string()))?;
+        let begun = executor.take_diff();
+        Ok((executor, begun))
+    })?;
     state.0.borrow_mut().apply(&begun);
+    executor.reserve(block.senders.len());
 
     let mut runner = TxRunner::new(&block.chain, header, &state, HASH_SEED);
-    let mut told = Journal::new(&block.state, HASH_SEED);
-    told.start_trials();
-    let tips = Cell::new(U256::ZERO);
+    let mut told = timed(&mut times.runner, || {
+        let mut told = TxRunner::new(&block.chain, header, &block.state, HASH_SEED);
+        told.start_trials(&Changes::from(&begun)).map(|()| told)
+    })
+    .map_err(|error| refused(error.to_string()))?;
+    let beneficiary = told.beneficiary();
+    let (tips, mut log_hasher) = (Cell::new(U256::ZERO), LogHasher::default());
     let (mut writers, mut profiles) = (Writers::default(), Vec::new());
     for (index, (transaction, sender)) in block.block.transactions.iter().zip(&block.senders).enumerate() {
-        let start = Instant::now();
-        let effects = runner.run_together(std::slice::from_ref(transaction), &[*sender], &tips);
-        times[index].run.push(start.elapsed());
-        let footprint = effects.map_err(|error| refused(error.to_string()))?.footprint;
+        let times = &mut times.transactions[index];
+        let run = || runner.run_together(std::slice::from_ref(transaction), &[*sender], &tips);
+        let effects = timed(&mut times.run, run).map_err(|error| refused(error.to_string()))?;
         profiles.push(TransactionProfile {
-            reads_from: writers.needed_by(&footprint, *sender),
+            reads_from: writers.needed_by(&effects.footprint, *sender),
             gas_limit: transaction.gas_limit,
+            sender: *sender,
+            to: transaction.to,
             ..TransactionProfile::default()
         });
+        for outcome in effects.outcomes {
+            let bloom = timed(&mut times.bloom, || log_hasher.bloom(&outcome.logs));
+            let accepted = timed(&mut times.receipt, || executor.accept_with_bloom(transaction, outcome, bloom));
+            accepted.map_err(|error| refused(error.to_string()))?;
+        }
         let done = runner.journal().diff();
         let changes = Changes::from(&done);
-        let start = Instant::now();
-        told.put_changes(&changes, None);
-        times[index].apply.push(start.elapsed());
+        timed(&mut times.apply, || {
+            told.journal_mut().put_changes(&changes, None);
+            told.journal_mut().put_tip(beneficiary, tips.get());
+        });
+        let located = told.journal_mut().locate(&changes);
+        timed(&mut times.again, || told.journal_mut().put_changes(&changes, Some(&located)));
         state.0.borrow_mut().apply(&done);
         writers.note(index, &done);
         writers.note(index, &state.pay(header.beneficiary, tips.get()));
     }
+    drop(runner);
+    time_end(block, executor, told, times).map_err(refused)?;
     Ok(profiles)
+}
+
+/// Ends the block over a journal that holds what was committed, and makes the diff: what follows the last transaction.
+fn time_end(
+    block: &BlockCase,
+    executor: BlockExecutor<'_>,
+    mut told: TxRunner<'_>,
+    times: &mut BlockTimes,
+) -> Result<(), String> {
+    let withdrawals = block.block.withdrawals.as_deref().unwrap_or_default();
+    let ended = timed(&mut times.end, || {
+        let settled = JournalReader(told.journal());
+        executor.go_on_over(&block.chain, &settled).finish(&block.block.ommers, withdrawals)
+    });
+    ended.map_err(|error| error.to_string())?;
+    let told = told.journal_mut();
+    // Sought among all accounts, found hardly any.
+    let share = Share { number: SHARES / 2, of: SHARES };
+    for (share, times) in [(share, &mut times.share), (Share::ALL, &mut times.diff)] {
+        let made = timed(times, || told.stop_trials_for(share).map(|()| told.diff_of(share)));
+        black_box(made.map_err(|error| error.to_string())?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

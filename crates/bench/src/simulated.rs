@@ -5,8 +5,8 @@ use crate::BenchError;
 use crate::block_engine::BlockCase;
 use crate::case::Case;
 use crate::parallel::ParallelBlock;
-use crate::profile::profile;
-use crate::simulation::{CORES, Costs, Knowledge, critical_path_ns, fit, longest_transaction_ns, simulate};
+use crate::profile::{BlockProfile, profile};
+use crate::simulation::{CORES, Costs, Knowledge, Simulated, critical_path_ns, fit, longest_transaction_ns, simulate};
 use crate::turns::{median_ns, median_ratio, ratio};
 use rialto_parallel::Strategy;
 use serde::Serialize;
@@ -120,21 +120,32 @@ pub(crate) fn measure(
     let block = BlockCase::new(case, measured.gas_used);
     let profile = profile(&block)?;
     let several = Strategy::with_threads(threads);
-    let fitted = |knowledge, strategy: &Strategy<'_>, time_ns| -> Result<Costs, BenchError> {
-        let alone_ns = alone_ns(&block, strategy, time_ns)?.saturating_sub(waking.wake_thread_ns);
-        Ok(fit(&profile, threads.get(), knowledge, &Costs { alone_ns, ..*waking }, time_ns))
-    };
-    let optimistic_costs = fitted(Knowledge::None, &several, measured.parallel_ns)?;
     let access_list = block.access_list()?;
     let listed = Strategy { access_list: Some(&access_list), ..several };
-    let access_list_costs = match measured.access_list_ns {
-        Some(time_ns) => fitted(Knowledge::AccessList, &listed, time_ns)?,
-        None => optimistic_costs,
+    // Whether it is worth several threads is for them to say.
+    let is_shared = block.run(&several)?.1.alone < profile.transactions.len();
+    let is_listed = block.run(&listed)?.1.by_list > 0;
+    let optimistic_costs = match is_shared {
+        true => optimistic_costs(&block, &profile, &several, measured.parallel_ns, waking)?,
+        false => *waking,
+    };
+    let access_list_costs = match measured.access_list_ns.filter(|_| is_listed) {
+        Some(time_ns) => {
+            let alone_ns = longer_ns(&block, &listed, time_ns)?.unwrap_or(0).saturating_sub(waking.wake_thread_ns);
+            let costs = Costs { alone_ns, ..*waking };
+            fit(&profile, threads.get(), Knowledge::AccessList, &costs, time_ns)
+        }
+        None => *waking,
     };
     let sequential_ns = measured.sequential_ns;
     let point = |cores: usize| {
-        let optimistic = simulate(&profile, cores, Knowledge::None, &optimistic_costs);
-        let access_list_ns = simulate(&profile, cores, Knowledge::AccessList, &access_list_costs).total_ns;
+        // One core runs the block as a single thread does.
+        let simulated = |is_parallel: bool, knowledge, costs| match is_parallel && cores > 1 {
+            true => simulate(&profile, cores, knowledge, costs),
+            false => Simulated { total_ns: sequential_ns, ..Simulated::default() },
+        };
+        let optimistic = simulated(is_shared, Knowledge::None, &optimistic_costs);
+        let access_list_ns = simulated(is_listed, Knowledge::AccessList, &access_list_costs).total_ns;
         SimulatedCores {
             cores,
             optimistic_ns: optimistic.total_ns,
@@ -156,19 +167,36 @@ pub(crate) fn measure(
     })
 }
 
-/// How much longer this thread is busy with a block than the others, nanoseconds: what it does alone. Where the system does not
-/// say how long threads were busy, nothing.
-fn alone_ns(block: &BlockCase, strategy: &Strategy<'_>, time_ns: u64) -> Result<u64, BenchError> {
+/// What threads that find out do beside running transactions: by how much longer one is busy than the others, beyond what the
+/// model knows of that, and by how long the block takes.
+fn optimistic_costs(
+    block: &BlockCase,
+    profile: &BlockProfile,
+    strategy: &Strategy<'_>,
+    time_ns: u64,
+    waking: &Costs,
+) -> Result<Costs, BenchError> {
+    let threads = strategy.threads.get();
+    let Costs { call_thread_ns, wake_thread_ns, .. } = *waking;
+    let costs = Costs { call_thread_ns, wake_thread_ns, ..Costs::FINDING_OUT };
+    let known_ns = simulate(profile, threads, Knowledge::None, &costs).longer_ns;
+    let alone_ns = longer_ns(block, strategy, time_ns)?.unwrap_or(0).saturating_sub(known_ns);
+    Ok(fit(profile, threads, Knowledge::None, &Costs { alone_ns, ..costs }, time_ns))
+}
+
+/// How much longer this thread is busy with a block than the others, nanoseconds. `None` where the system does not say how long
+/// threads were busy.
+fn longer_ns(block: &BlockCase, strategy: &Strategy<'_>, time_ns: u64) -> Result<Option<u64>, BenchError> {
     let rounds = (BUSY_TIME_NS / time_ns.max(1)).clamp(1, MAX_BUSY_ROUNDS);
     block.time(strategy)?;
-    let Some((own_before, others_before)) = busy_ns() else { return Ok(0) };
+    let Some((own_before, others_before)) = busy_ns() else { return Ok(None) };
     for _ in 0..rounds {
         block.time(strategy)?;
     }
-    let Some((own_after, others_after)) = busy_ns() else { return Ok(0) };
+    let Some((own_after, others_after)) = busy_ns() else { return Ok(None) };
     let others = strategy.threads.get().saturating_sub(1).max(1) as u64;
     let (own, other) = (own_after - own_before, others_after.saturating_sub(others_before) / others);
-    Ok((own.saturating_sub(other) / rounds).min(time_ns))
+    Ok(Some((own.saturating_sub(other) / rounds).min(time_ns)))
 }
 
 /// How long this thread has been on a core, and how long all others of the process have, nanoseconds.
