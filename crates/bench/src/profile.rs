@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256, U256};
 use rialto_state::{
     Account, AccountDiff, Changes, Code, Diff, Footprint, JournalReader, MemoryState, ReadError, Share, StateReader,
 };
-use rialto_stf::{BlockExecutor, LogHasher, TxRunner};
+use rialto_stf::{BlockExecutor, LogHasher, Receipt, TxRunner};
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -249,7 +249,7 @@ fn run_once(block: &BlockCase, times: &mut BlockTimes) -> Result<Vec<Transaction
         Ok((executor, begun))
     })?;
     state.0.borrow_mut().apply(&begun);
-    executor.reserve(block.senders.len());
+    executor.reserve_accepted(block.senders.len());
 
     let mut runner = TxRunner::new(&block.chain, header, &state, HASH_SEED);
     let mut told = timed(&mut times.runner, || {
@@ -272,8 +272,9 @@ fn run_once(block: &BlockCase, times: &mut BlockTimes) -> Result<Vec<Transaction
             ..TransactionProfile::default()
         });
         for outcome in effects.outcomes {
-            let bloom = timed(&mut times.bloom, || log_hasher.bloom(&outcome.logs));
-            let accepted = timed(&mut times.receipt, || executor.accept_with_bloom(transaction, outcome, bloom));
+            let gas = runner.gas_of(transaction, &outcome);
+            let receipt = timed(&mut times.bloom, || Receipt::of(transaction.tx_type, outcome, &mut log_hasher));
+            let accepted = timed(&mut times.receipt, || executor.accept_receipt(&gas, receipt));
             accepted.map_err(|error| refused(error.to_string()))?;
         }
         let done = runner.journal().diff();

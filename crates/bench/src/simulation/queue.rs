@@ -12,8 +12,6 @@ const AHEAD_PER_CORE: usize = 128;
 const MAX_BATCH: usize = 8;
 /// Gas that they may use together.
 const BATCH_GAS: u64 = 4_000_000;
-/// A lane gets an owner after so many units that had to be run again.
-const AGAIN: usize = 2;
 
 /// Units of one receiver.
 #[derive(Clone, Copy, Default)]
@@ -136,7 +134,7 @@ impl Queue {
         let lane = &mut self.lanes[self.lane_of[unit]];
         lane.units += 1;
         lane.again += usize::from(is_again);
-        if is_again && lane.again >= AGAIN && lane.again * 2 >= lane.units && lane.owner.is_none() {
+        if is_again && lane.again * 2 >= lane.units && lane.owner.is_none() {
             lane.owner = Some(core);
         }
     }

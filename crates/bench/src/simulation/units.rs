@@ -4,7 +4,7 @@ use crate::profile::{BlockProfile, TransactionProfile};
 use alloy_primitives::{Address, map::AddressMap};
 
 /// Gas that a unit's transactions may use together, unless it is one transaction.
-const UNIT_GAS: u64 = 600_000;
+const UNIT_GAS: u64 = 900_000;
 /// Who may use more is a unit of its own.
 const ALONE_GAS: u64 = 250_000;
 /// Most transactions of a unit.
@@ -13,6 +13,8 @@ const UNIT_TRANSACTIONS: usize = 16;
 const UNITS_PER_CORE: usize = 8;
 /// A unit that may use this share of all gas is taken before the others.
 const BIG_SHARE: u64 = 16;
+/// And so is one that may use this much.
+const BIG_GAS: u64 = 2_000_000;
 /// Gas of a transfer, which calls nothing.
 const TRANSFER_GAS: u64 = 21_000;
 
@@ -90,7 +92,8 @@ fn is_full(unit: &Unit, count: usize, most: usize, next: &TransactionProfile) ->
 /// In which order units are taken: big ones first.
 pub(super) fn order_of(units: &[Unit]) -> Vec<usize> {
     let all: u64 = units.iter().map(|unit| unit.gas_limit / BIG_SHARE).sum();
-    let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..units.len()).partition(|unit| units[*unit].gas_limit >= all);
+    let (mut order, rest): (Vec<usize>, Vec<usize>) =
+        (0..units.len()).partition(|unit| units[*unit].gas_limit >= all.min(BIG_GAS));
     order.extend(rest);
     order
 }
@@ -135,7 +138,8 @@ mod tests {
     fn big_units_are_first() {
         let unit = |gas_limit| Unit { gas_limit, ..Unit::default() };
         let mut units = vec![unit(21_000); 40];
-        units[7] = unit(600_000);
-        assert_eq!(order_of(&units)[..3], [7, 0, 1]);
+        units[7] = unit(900_000);
+        units[9] = unit(2_000_000);
+        assert_eq!(order_of(&units)[..3], [7, 9, 0]);
     }
 }
