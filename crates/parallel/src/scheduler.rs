@@ -51,8 +51,8 @@ use std::ops::Range;
 const REMEMBERED: u32 = 16;
 /// With so many of them, none is run ahead for a while.
 const TOO_MANY_AGAIN: u32 = 12;
-/// With so many of the last 32 run by one thread while all others had nothing to do, that one goes on alone.
-const TOO_MANY_LONE: u32 = 28;
+/// With so many of them run by one thread while all others had nothing to do, that one goes on alone.
+const TOO_MANY_LONE: u32 = 14;
 /// For so many units the first time, and four times as many each time after.
 const FIRST_PAUSE: usize = 16;
 /// So often. The next time, one thread goes on alone.
@@ -426,6 +426,7 @@ impl<'a> Run<'a> {
         if !is_ahead {
             add(&tally.again);
         }
+        let is_many = |bits: u32, many: u32| (bits & ((1 << REMEMBERED) - 1)).count_ones() >= many;
         let again = tally.last.load(Ordering::Relaxed) << 1 | u32::from(!is_ahead);
         tally.last.store(again, Ordering::Relaxed);
         let is_lone = was_in_turn
@@ -433,9 +434,9 @@ impl<'a> Run<'a> {
             && self.idle.0.load(Ordering::Relaxed) + 1 == self.all_threads;
         let lone = tally.lone.load(Ordering::Relaxed) << 1 | u32::from(is_lone);
         tally.lone.store(lone, Ordering::Relaxed);
-        if lone.count_ones() >= TOO_MANY_LONE {
+        if is_many(lone, TOO_MANY_LONE) {
             self.flags.0.is_over.store(true, Ordering::Release);
-        } else if (again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
+        } else if is_many(again, TOO_MANY_AGAIN) {
             self.pause(unit);
         }
     }

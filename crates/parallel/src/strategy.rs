@@ -17,7 +17,8 @@ pub struct Strategy<'a> {
     /// Blocks of fewer transactions are run by one thread, since starting others would take longer than they do.
     pub min_transactions: usize,
     /// Blocks that use less than 1.2 times this gas, not counting what a transfer takes for each transaction, are run by one thread,
-    /// for the same reason; where an access list says what depends on what, those that use less than a fifth of it.
+    /// for the same reason, and so are those that use less than 3.6 times of it and of which two contracts may use two thirds; where an
+    /// access list says what depends on what, those that use less than a fifth of it.
     pub min_gas: u64,
     /// Whether the caller knows that the block's body is the one that its header commits to ([`rialto_stf::validate_body`]).
     pub is_body_known: bool,

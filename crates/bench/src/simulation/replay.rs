@@ -29,8 +29,8 @@ const MAX_LAYERS: usize = 24;
 const TOO_MANY_AGAIN: u32 = 12;
 /// Of so many.
 const REMEMBERED: u32 = 16;
-/// With so many of the last 32 run by one core while no other had anything to do, that one goes on alone.
-const TOO_MANY_LONE: u32 = 28;
+/// With so many of them run by one core while no other had anything to do, that one goes on alone.
+const TOO_MANY_LONE: u32 = 14;
 /// For so many units the first time, and four times as many each time after.
 const FIRST_PAUSE: usize = 16;
 /// So often. The next time, one core goes on alone.
@@ -424,15 +424,16 @@ impl<'u> Replay<'u> {
     /// Counts a unit, and ends the work of many where it is of no use.
     fn count(&mut self, unit: usize, core: usize, is_again: bool, was_in_turn: bool, now: u64) {
         self.queue.count(unit, core, is_again);
+        let is_many = |bits: u32, many: u32| (bits & ((1 << REMEMBERED) - 1)).count_ones() >= many;
         self.again = self.again << 1 | u32::from(is_again);
         let is_idle = |other: &usize| self.cores[*other].idle_since.is_some_and(|since| since + IDLE_NS <= now);
         let is_lone = was_in_turn
             && unit >= self.queue.paused_until
             && (0..self.cores.len()).filter(is_idle).count() + 1 == self.cores.len();
         self.lone = self.lone << 1 | u32::from(is_lone);
-        if self.lone.count_ones() >= TOO_MANY_LONE {
+        if is_many(self.lone, TOO_MANY_LONE) {
             self.is_over = true;
-        } else if (self.again & ((1 << REMEMBERED) - 1)).count_ones() >= TOO_MANY_AGAIN {
+        } else if is_many(self.again, TOO_MANY_AGAIN) {
             if self.pauses == MAX_PAUSES {
                 self.is_over = true;
             } else {
