@@ -11,7 +11,7 @@ use alloy_primitives::{Address, Bytes, U256};
 
 /// What the share has in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contended {
+pub(crate) enum Contended {
     /// The account that ether is sent to.
     Recipient,
     /// The account that sends.

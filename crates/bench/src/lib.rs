@@ -18,8 +18,7 @@ mod case_file;
 mod chart;
 mod charts;
 mod compiled;
-#[doc(hidden)]
-pub mod contended;
+mod contended;
 mod contracts;
 mod engine;
 mod error;
