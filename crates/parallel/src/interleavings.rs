@@ -61,3 +61,16 @@ fn whoever_goes_on_the_outcome_is_that_of_one() {
         "{ahead} run ahead, {again} again, {alone} by one: all are to be tried"
     );
 }
+
+#[test]
+fn a_body_that_is_not_the_headers_is_refused_whoever_compares_it() {
+    let chain = ChainSpec::from_network("Shanghai", 1).expect("a network");
+    let (state, mut block) = (state(), block(&chain, &plans_of(1)));
+    block.header.transactions_root.0[0] ^= 1;
+    let expected = rialto_stf::execute(&chain, &block, None, &state, None).expect_err("another root");
+    for seed in 0..seeds() {
+        let result = explore(seed, || execute_counted(&chain, &block, None, &state, None, &strategy(seed)));
+        let found = result.expect_err("another root");
+        assert_eq!(found.to_string(), expected.to_string(), "seed {seed}");
+    }
+}

@@ -228,7 +228,7 @@ pub(crate) fn run(
     let beginning = Beginning::default();
     let runner = || TxRunner::new(chain, &block.header, reader, HASH_SEED).with_tier(strategy.tier);
     // Others take a while to wake up; what they need is made meanwhile.
-    beside(
+    let result = beside(
         strategy.threads,
         || {
             let Some((run, begun)) = beginning.wait() else { return };
@@ -251,10 +251,12 @@ pub(crate) fn run(
             let mut receipts = Receipts { executor, next: 0 };
             let runner = run.work(runner(), begun, Some(&mut receipts))?;
             run.check_body(rules);
-            let result = run.finish(chain, strategy.tier, receipts, runner);
-            if run.has_failed() { None } else { result }
+            run.finish(chain, strategy.tier, receipts, runner)
         },
-    )
+    );
+    // Only now all are through, whoever compares the block's body with its header among them.
+    let has_failed = beginning.made.get().is_none_or(|(run, _)| run.has_failed());
+    if has_failed { None } else { result }
 }
 
 /// What all threads need before they can work.
