@@ -13,7 +13,7 @@
 
 use crate::lanes::Lanes;
 use crate::sync::{AtomicUsize, Line, Ordering};
-use crate::units::order_of;
+use crate::units::{MAX_BIG, order_of};
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 use rialto_stf::Block;
@@ -21,6 +21,8 @@ use std::ops::Range;
 
 /// How far ahead of the last committed unit others are run, for each thread.
 const AHEAD_FOR_EACH_THREAD: usize = 128;
+const _: () =
+    assert!(AHEAD_FOR_EACH_THREAD > MAX_BIG, "the first unit is near enough, whatever is before it in the order");
 /// Units that are run together in the turn of the first, where nobody else is to run them.
 const MAX_BATCH: usize = 8;
 /// Gas that they may use together.
@@ -32,6 +34,9 @@ const TRANSFER_GAS: u64 = 21_000;
 pub(crate) struct Queue {
     /// In which units are taken.
     order: Vec<usize>,
+    /// How many are first because they are big. They are taken even where others are not run ahead: the unit whose turn it is may be
+    /// behind them.
+    big: usize,
     /// For each transaction the unit of the previous one of its sender, if that is another unit.
     pub previous: Vec<Option<usize>>,
     /// For each unit the last one before it in which a sender of its own called the same contract right before.
@@ -82,8 +87,10 @@ impl Queue {
         }
         let limits =
             |unit: &Range<usize>| block.transactions[unit.clone()].iter().map(|transaction| transaction.gas_limit);
+        let (order, big) = order_of(block, units);
         Self {
-            order: order_of(block, units),
+            order,
+            big,
             previous,
             chained,
             gas_limits: units.iter().map(|unit| limits(unit).fold(0, u64::saturating_add)).collect(),
@@ -111,8 +118,8 @@ impl Queue {
         let end = self.order.len().min(applied + self.max_ahead);
         let paused_until = self.paused_until();
         let take = |next: usize| {
-            let may_run =
-                next < end && (self.order[next] >= paused_until || has_turn && self.order[next] <= committed());
+            let unit = *self.order.get(next).filter(|_| next < end)?;
+            let may_run = next < self.big || unit >= paused_until || has_turn && unit <= committed();
             may_run.then_some(next + 1)
         };
         loop {
@@ -183,7 +190,7 @@ mod tests {
         let block = Block { transactions: rows.iter().map(transaction).collect(), ..Block::default() };
         let senders: Vec<Address> = rows.iter().map(|(sender, _)| Address::with_last_byte(*sender)).collect();
         let units: Vec<Range<usize>> = (0..rows.len()).map(|unit| unit..unit + 1).collect();
-        Queue { order: (0..rows.len()).collect(), ..Queue::new(&block, &senders, &units, 2) }
+        Queue { order: (0..rows.len()).collect(), big: 0, ..Queue::new(&block, &senders, &units, 2) }
     }
 
     fn seeker(thread: usize, committed: usize, has_turn: bool, is_impatient: bool) -> Seeker<impl Fn() -> usize> {
@@ -213,6 +220,15 @@ mod tests {
         assert_eq!(queue.take(&seeker(1, 0, true, false), |_| false), Some(0));
         assert_eq!(queue.take_more(0, 1), 3);
         assert_eq!(queue.take(&seeker(0, 0, false, false), |_| false), Some(4));
+    }
+
+    #[test]
+    fn a_big_one_is_taken_in_a_pause_since_the_turn_may_be_behind_it() {
+        let queue = Queue { order: vec![2, 0, 1], big: 1, ..queue(&[(1, 1), (2, 2), (3, 3)]) };
+        queue.pause_until(3);
+        assert_eq!(queue.take(&seeker(0, 0, false, false), |_| false), Some(2));
+        assert_eq!(queue.take(&seeker(0, 0, false, false), |_| false), None);
+        assert_eq!(queue.take(&seeker(1, 0, true, false), |_| false), Some(0));
     }
 
     #[test]

@@ -41,22 +41,27 @@ pub(crate) fn units(block: &Block, threads: usize, is_alone: bool) -> Vec<Range<
 
 /// A unit that may use this share of all gas that the block's transactions may use is taken before the others,
 const BIG_SHARE: u128 = 16;
-/// and so is one that may use this much, which may take half a millisecond, whatever there is beside it.
+/// and so is one that may use this much, which may take half a millisecond, whatever there is beside it;
 const BIG_GAS: u128 = 2_000_000;
+/// but no more of them: whoever is to commit the first unit must come to it.
+pub(crate) const MAX_BIG: usize = 16;
 
-/// In which order units are taken: big ones first, lest one is left at the end.
-pub(crate) fn order_of(block: &Block, units: &[Range<usize>]) -> Vec<usize> {
+/// In which order units are taken: big ones first, lest one is left at the end. And how many those are.
+pub(crate) fn order_of(block: &Block, units: &[Range<usize>]) -> (Vec<usize>, usize) {
     let gas = |range: Range<usize>| -> u128 {
         block.transactions[range].iter().map(|transaction| u128::from(transaction.gas_limit)).sum()
     };
     let all = gas(0..block.transactions.len());
+    let mut count = 0;
     let is_big = |unit: &usize| {
         let gas = gas(units[*unit].clone());
-        gas * BIG_SHARE >= all || gas >= BIG_GAS
+        let is_big = count < MAX_BIG && (gas * BIG_SHARE >= all || gas >= BIG_GAS);
+        count += usize::from(is_big);
+        is_big
     };
     let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..units.len()).partition(is_big);
     order.extend(rest);
-    order
+    (order, count)
 }
 
 #[cfg(test)]
@@ -87,5 +92,20 @@ mod tests {
             let all: Vec<usize> = units.into_iter().flatten().collect();
             assert_eq!(all, (0..limits.len()).collect::<Vec<_>>(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_few_big_ones_are_first() {
+        let order = |limits: &[u64]| {
+            let with = |gas_limit: &u64| Transaction { gas_limit: *gas_limit, ..Transaction::default() };
+            let block = Block { transactions: limits.iter().map(with).collect(), ..Block::default() };
+            order_of(&block, &(0..limits.len()).map(|unit| unit..unit + 1).collect::<Vec<_>>())
+        };
+        let mut limits = [300_000; 100];
+        limits[70] = 2_000_000;
+        let (found, big) = order(&limits);
+        assert_eq!((&found[..3], big), (&[70, 0, 1][..], 1));
+        let (found, big) = order(&[2_000_000; 600]);
+        assert_eq!((found, big), ((0..600).collect(), MAX_BIG));
     }
 }
