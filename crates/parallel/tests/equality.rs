@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rialto_parallel::{Counts, Strategy, execute, execute_counted};
 use rialto_stf::{Block, ChainSpec, transactions_root, verify_outcome};
 use std::num::NonZeroUsize;
-use support::{Plan, SENDERS, THREADS, assert_equal, block, example_chain, key, plans, state};
+use support::{Call, Plan, SENDERS, THREADS, assert_equal, block, block_of, example_chain, key, plans, state};
 
 fn strategy(count: usize) -> Strategy<'static> {
     let threads = NonZeroUsize::new(count).expect("a row of the table");
@@ -60,6 +60,25 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// Where hundreds of transactions may use so much that they could come first, the first of the block still has its turn.
+#[test]
+fn a_block_of_large_gas_limits() {
+    let chain = ChainSpec::from_network("Prague", 1).expect("a network");
+    let to = |index: u64| if index.is_multiple_of(3) { 7 } else { 30 + (index % 200) as u8 };
+    let calls: Vec<Call> = (0..600)
+        .map(|index| Call {
+            gas_limit: if index < 300 { 100_000 } else { 2_100_000 },
+            ..Call::of_plan(&(index % SENDERS, to(index), 1, 1))
+        })
+        .collect();
+    let (state, block) = (state(), block_of(&chain, &calls, &[0; SENDERS as usize]));
+    let expected = rialto_stf::execute(&chain, &block, None, &state, None).expect("a valid block");
+    for count in THREADS {
+        let outcome = execute(&chain, &block, None, &state, None, &strategy(count)).expect("a valid block");
+        assert_equal(&format!("{count} threads"), &outcome, &expected);
     }
 }
 

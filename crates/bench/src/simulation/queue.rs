@@ -25,6 +25,8 @@ struct Lane {
 /// See the module's documentation.
 pub(super) struct Queue {
     order: Vec<usize>,
+    /// How many are first because they are big: no pause holds them back.
+    big: usize,
     next: usize,
     chained: Vec<Option<usize>>,
     gas_limits: Vec<u64>,
@@ -53,8 +55,10 @@ pub(super) struct Seeker {
 
 impl Queue {
     pub fn new(units: &[Unit], cores: usize) -> Self {
+        let (order, big) = order_of(units);
         Self {
-            order: order_of(units),
+            order,
+            big,
             next: 0,
             chained: units.iter().map(|unit| unit.chained).collect(),
             gas_limits: units.iter().map(|unit| unit.gas_limit).collect(),
@@ -78,7 +82,7 @@ impl Queue {
                 return Some(unit);
             }
             let may_run = |unit: usize| unit >= self.paused_until || has_turn && unit <= committed;
-            if self.next >= end || !may_run(self.order[self.next]) {
+            if self.next >= end || self.next >= self.big && !may_run(self.order[self.next]) {
                 let is_left = is_impatient && self.left.iter_mut().any(|left| left.remove(&committed));
                 return is_left.then_some(committed);
             }
@@ -153,7 +157,7 @@ mod tests {
             ..Unit::default()
         };
         let units: Vec<Unit> = rows.iter().map(unit).collect();
-        Queue { order: (0..units.len()).collect(), ..Queue::new(&units, 2) }
+        Queue { order: (0..units.len()).collect(), big: 0, ..Queue::new(&units, 2) }
     }
 
     fn seeker(core: usize, committed: usize) -> Seeker {

@@ -15,6 +15,8 @@ const UNITS_PER_CORE: usize = 8;
 const BIG_SHARE: u64 = 16;
 /// And so is one that may use this much.
 const BIG_GAS: u64 = 2_000_000;
+/// So many at most.
+const MAX_BIG: usize = 16;
 /// Gas of a transfer, which calls nothing.
 const TRANSFER_GAS: u64 = 21_000;
 
@@ -89,13 +91,18 @@ fn is_full(unit: &Unit, count: usize, most: usize, next: &TransactionProfile) ->
         || unit.gas_limit > ALONE_GAS && count == 1
 }
 
-/// In which order units are taken: big ones first.
-pub(super) fn order_of(units: &[Unit]) -> Vec<usize> {
+/// In which order units are taken: big ones first, and how many those are.
+pub(super) fn order_of(units: &[Unit]) -> (Vec<usize>, usize) {
     let all: u64 = units.iter().map(|unit| unit.gas_limit / BIG_SHARE).sum();
-    let (mut order, rest): (Vec<usize>, Vec<usize>) =
-        (0..units.len()).partition(|unit| units[*unit].gas_limit >= all.min(BIG_GAS));
+    let mut count = 0;
+    let is_big = |unit: &usize| {
+        let is_big = count < MAX_BIG && units[*unit].gas_limit >= all.min(BIG_GAS);
+        count += usize::from(is_big);
+        is_big
+    };
+    let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..units.len()).partition(is_big);
     order.extend(rest);
-    order
+    (order, count)
 }
 
 #[cfg(test)]
@@ -140,6 +147,7 @@ mod tests {
         let mut units = vec![unit(21_000); 40];
         units[7] = unit(900_000);
         units[9] = unit(2_000_000);
-        assert_eq!(order_of(&units)[..3], [7, 9, 0]);
+        let (order, big) = order_of(&units);
+        assert_eq!((&order[..3], big), (&[7, 9, 0][..], 2));
     }
 }
