@@ -190,23 +190,26 @@ struct Receipts<'e> {
 struct Idle<'r> {
     /// Units that were settled when it last looked.
     applied: usize,
-    /// Since somebody last committed something.
+    /// Looks since somebody last committed something.
+    looks: usize,
+    /// Looks since it last did something: others may need the core, whatever is committed.
     patience: Patience,
     /// That it is among those who are idle.
     counted: Option<Counted<'r>>,
 }
 
 impl<'r> Idle<'r> {
-    /// Begins again where something was committed.
+    /// Notes how far all is settled.
     fn see(&mut self, applied: usize) {
         if std::mem::replace(&mut self.applied, applied) < applied {
-            self.patience = Patience::default();
+            self.looks = 0;
         }
     }
 
     fn wait(&mut self, idle: &'r AtomicUsize) {
+        self.looks += 1;
         self.patience.wait();
-        if self.patience.looks >= IDLE && self.counted.is_none() {
+        if self.looks >= IDLE && self.counted.is_none() {
             self.counted = Some(Counted::new(idle));
         }
     }
@@ -339,7 +342,7 @@ impl<'a> Run<'a> {
                 break;
             }
             let has_run = match has_committed {
-                Some(false) => worker.run_next(idle.patience.looks >= IMPATIENT),
+                Some(false) => worker.run_next(idle.looks >= IMPATIENT),
                 other => other,
             };
             match has_run {

@@ -22,7 +22,7 @@ const SPINS: usize = 200;
 #[derive(Default)]
 pub(crate) struct Patience {
     /// How often it has looked.
-    pub looks: usize,
+    looks: usize,
 }
 
 impl Patience {

@@ -13,6 +13,9 @@ const MAX_BATCH: usize = 8;
 /// Gas that they may use together.
 const BATCH_GAS: u64 = 4_000_000;
 
+/// A lane gets an owner after so many units that had to be run again.
+const AGAIN: usize = 3;
+
 /// Units of one receiver.
 #[derive(Clone, Copy, Default)]
 struct Lane {
@@ -138,7 +141,7 @@ impl Queue {
         let lane = &mut self.lanes[self.lane_of[unit]];
         lane.units += 1;
         lane.again += usize::from(is_again);
-        if is_again && lane.again * 2 >= lane.units && lane.owner.is_none() {
+        if is_again && lane.again >= AGAIN && lane.again * 2 >= lane.units && lane.owner.is_none() {
             lane.owner = Some(core);
         }
     }
@@ -176,13 +179,13 @@ mod tests {
 
     #[test]
     fn a_lane_in_its_own_way_has_an_owner_whom_nobody_waits_for_long() {
-        let mut queue = queue(&[(0, None), (0, None), (0, None), (1, None), (0, None)]);
-        queue.next = 2;
-        (0..2).for_each(|unit| queue.count(unit, 0, true));
-        assert_eq!(queue.take(&seeker(1, 2), |_| false), Some(3));
-        assert_eq!(queue.take(&seeker(1, 2), |_| false), None);
-        assert_eq!(queue.take(&Seeker { is_impatient: true, ..seeker(1, 2) }, |_| false), Some(2));
-        assert_eq!(queue.take(&seeker(0, 3), |_| false), Some(4));
+        let mut queue = queue(&[(0, None), (0, None), (0, None), (0, None), (1, None), (0, None)]);
+        queue.next = 3;
+        (0..3).for_each(|unit| queue.count(unit, 0, true));
+        assert_eq!(queue.take(&seeker(1, 3), |_| false), Some(4));
+        assert_eq!(queue.take(&seeker(1, 3), |_| false), None);
+        assert_eq!(queue.take(&Seeker { is_impatient: true, ..seeker(1, 3) }, |_| false), Some(3));
+        assert_eq!(queue.take(&seeker(0, 4), |_| false), Some(5));
     }
 
     #[test]
