@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_block_may_be_about_a_few_contracts() {
-        let rows: [(&str, &[(u8, u64)], bool); 5] = [
+        type Row = (&'static str, &'static [(u8, u64)], bool);
+        let rows: [Row; 5] = [
             ("one", &[(1, 100_000), (1, 100_000)], true),
             ("two, and a third of it others", &[(1, 50_000), (2, 50_000), (3, 25_000), (4, 25_000)], true),
             ("three alike", &[(1, 50_000), (2, 50_000), (3, 50_000), (4, 50_000)], false),
