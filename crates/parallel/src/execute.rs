@@ -4,6 +4,7 @@ use crate::list;
 use crate::pool;
 use crate::scheduler::{self, Counts};
 use crate::strategy::Strategy;
+use crate::units::TRANSFER_GAS;
 use alloy_primitives::Address;
 use rialto_state::StateReader;
 use rialto_stf::{
@@ -93,9 +94,6 @@ fn execute_unchecked<'r>(
     let outcome = executor.run(block, senders)?;
     Ok((outcome, Counts { alone: block.transactions.len(), ..Counts::default() }))
 }
-
-/// Gas of a transfer.
-const TRANSFER_GAS: u64 = 21_000;
 
 /// Whether more threads than one can run the block, and would be faster if it takes them this many fifths of the least gas; where
 /// they have to find out what conflicts, `finds_out`, and the block may well be one conflict, three times as much.

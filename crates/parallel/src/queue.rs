@@ -13,7 +13,7 @@
 
 use crate::lanes::Lanes;
 use crate::sync::{AtomicUsize, Line, Ordering};
-use crate::units::{MAX_BIG, order_of};
+use crate::units::{MAX_BIG, TRANSFER_GAS, order_of};
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 use rialto_stf::Block;
@@ -27,8 +27,6 @@ const _: () =
 const MAX_BATCH: usize = 8;
 /// Gas that they may use together.
 const BATCH_GAS: u64 = 4_000_000;
-/// Gas of a transfer, which calls nothing.
-const TRANSFER_GAS: u64 = 21_000;
 
 /// See the module's documentation.
 pub(crate) struct Queue {

@@ -6,6 +6,8 @@
 use rialto_stf::Block;
 use std::ops::Range;
 
+/// Gas of a transfer, which calls nothing.
+pub(crate) const TRANSFER_GAS: u64 = 21_000;
 /// Gas that a unit's transactions may use together, unless it is one transaction.
 const UNIT_GAS: u64 = 900_000;
 /// Who may use more is a unit of its own: those are long enough to be told of, and mostly in somebody's way.

@@ -1,8 +1,8 @@
 //! The state of a block at any of its transactions, as its access list has it.
 //!
 //! The value of a balance, nonce, code or slot before transaction `i` is the last one that the list gives for an earlier index, and
-//! where there is none, what the reader below says. The list is in order, so it is its own index: accounts by a hash table of their
-//! positions, slots and indices by binary search.
+//! where there is none, what the reader below says. The list is in order, so it is its own index: accounts by the
+//! leading bits of their addresses (`index`), slots and indices by searching.
 //!
 //! Each thread asks the reader below itself, and before it looks into the list, so that a core waits for both at once: to wait for what
 //! another core has just been told would take as long as most readers do. What threads note of their reads is looked at when there are
